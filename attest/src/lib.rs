@@ -1,0 +1,12 @@
+//! The pure verifier of BlindLlama's attestation evidence, and the formats that both sides share.
+//!
+//! Bytes, policy and time in, verdict out: no I/O, no async, no clock, no randomness, no TPM library. Whatever comes from
+//! outside is parsed once into a typed value; the only way to a [`verify::VerifiedPeer`] is [`verify::verify`].
+//! The formats are described in `docs/evidence.md`.
+
+pub mod application;
+pub mod binding;
+pub mod canonical_json;
+pub mod digest;
+pub mod evidence;
+pub mod nonce;

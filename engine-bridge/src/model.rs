@@ -1,0 +1,33 @@
+//! What the gateway needs to know of a loaded model.
+
+/// The loaded model, as the engine sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// The most tokens of prompt and answer together.
+    pub max_model_len: usize,
+    /// Size of the vocabulary: token ids are below it.
+    pub vocab_size: usize,
+    /// The weights' data type, as the engine names it (`float32`, `bfloat16`).
+    pub dtype: String,
+    /// The engine and its version, for example `vllm 0.32.0`.
+    pub engine: String,
+    /// What the model's author recommends where a request is silent.
+    pub sampling_defaults: SamplingDefaults,
+}
+
+/// Defaults from the model's `generation_config.json`, as vLLM's server applies them; `None` where it is silent.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SamplingDefaults {
+    /// Softmax temperature.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// Number of most likely tokens considered.
+    pub top_k: Option<i64>,
+    /// Smallest probability relative to the most likely token.
+    pub min_p: Option<f64>,
+    /// Penalty on tokens seen in prompt or output.
+    pub repetition_penalty: Option<f64>,
+    /// Limit on new tokens.
+    pub max_tokens: Option<usize>,
+}

@@ -6,7 +6,12 @@
 
 pub mod application;
 pub mod binding;
+pub mod bytes;
 pub mod canonical_json;
 pub mod digest;
 pub mod evidence;
+pub mod firmware;
 pub mod nonce;
+pub mod policy;
+pub mod tpm;
+pub mod verify;

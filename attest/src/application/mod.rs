@@ -1,9 +1,11 @@
 //! The application log: what the gateway measured into PCRs 14 and 15, launch by launch.
 
 mod event;
+mod launch;
 mod manifest;
 
 pub use event::{Event, InvalidEvent, LaunchBegin, LoggedEvent, MeasuredFile, MeasuredManifest};
+pub use launch::{ApplicationLog, ApplicationLogError, EarlierLaunch, Launch, Launches, Part};
 pub use manifest::{Manifest, ManifestEntry};
 
 use crate::digest::Sha256Digest;

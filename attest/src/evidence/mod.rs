@@ -4,6 +4,9 @@
 //! no trust; [`crate::verify::verify`] is what turns a document into a verdict.
 
 pub mod encoding;
+mod parse;
+
+pub use parse::InvalidDocument;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +20,12 @@ pub const VERSION: u32 = 1;
 
 /// The largest evidence document that is read, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most application events that are read: hundreds of launches between two reboots.
+pub const MAX_APPLICATION_EVENTS: usize = 4096;
+
+/// The most siblings that a nonce proof can need: the height of a tree with [`crate::nonce::MAX_LEAVES`] leaves.
+pub const MAX_SIBLINGS: usize = 16;
 
 /// The whole document.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,0 +1,38 @@
+SHELL := /bin/bash
+
+# Two commands are enough for a newcomer: `make run` and `make test`. Both do all of their own set-up.
+
+ENGINE ?= cpu
+export ENGINE
+
+.PHONY: run test setup build lint fmt differential clean
+
+run: build
+	@scripts/run.sh
+
+test:
+	@scripts/test.sh
+
+setup:
+	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh
+	@. scripts/phase.sh; phase "Python environment with vLLM ($(ENGINE))" scripts/python.sh $(ENGINE)
+	@. scripts/phase.sh; phase "model" scripts/model.sh default
+	@. scripts/phase.sh; phase "software TPM's certificates" scripts/tpm.sh provision .state/tpm
+
+build: setup
+	@. scripts/phase.sh; phase "build (release)" cargo build --release --locked -p blindllama-gateway-server -p blindllama-shim
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+# Runs vLLM's own server beside the gateway and compares their answers, token for token.
+differential: build
+	@scripts/differential.sh
+
+# Removes what builds and runs made, the Python environment and the models included.
+clean:
+	rm -rf target .state

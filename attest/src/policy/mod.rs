@@ -1,0 +1,15 @@
+//! The policy that a user holds: which TPMs, platforms and releases to accept, and for how long.
+//!
+//! [`PolicyDocument`] is the TOML file as written; [`Policy`] is a document that makes sense, and the only thing that
+//! [`crate::verify::verify`] takes. What a policy does not list is refused. Whatever weakens a check is switched on by its
+//! own key, false by default, and repeated in every verdict.
+
+mod document;
+mod error;
+mod valid;
+
+pub use document::{
+    ApplicationMeasurements, Platform, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
+};
+pub use error::PolicyError;
+pub use valid::{Policy, Weakening};

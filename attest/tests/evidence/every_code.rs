@@ -1,0 +1,176 @@
+//! Each failure has a code, and each code has at least one piece of evidence that is refused with it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use blindllama_attest::{
+    application::{Event, LoggedEvent, MeasuredFile},
+    digest::Sha256Digest,
+    evidence::{MAX_DOCUMENT_BYTES, encoding::Base64Array, encoding::Base64Bytes},
+    nonce::Nonce,
+    policy::ReleaseStatus,
+    tpm::TpmClock,
+    verify::VerifyError,
+};
+
+use crate::{
+    firmware_vectors,
+    kit::{Scenario, digest, launch, release, spec_id_event},
+};
+
+type Case = (&'static str, fn(&mut Scenario));
+
+const DOCUMENT: &[Case] = &[
+    ("document_too_large", |s| s.edit_document = |document| document.resize(MAX_DOCUMENT_BYTES + 1, b' ')),
+    ("document_too_large", |s| s.edit_evidence = |e| e.nonce_proof.siblings = vec![digest(1); 17]),
+    ("document_malformed", |s| s.edit_document = |document| document.truncate(document.len() - 1)),
+    ("document_malformed", |s| s.edit_document = |document| document.push(b'x')),
+    ("unsupported_version", |s| s.edit_evidence = |e| e.version = 2),
+    ("nonce_mismatch", |s| s.edit_evidence = |e| e.nonce = "56".repeat(32)),
+    ("nonce_mismatch", |s| s.edit_evidence = |e| e.nonce = String::new()),
+];
+
+const ATTESTATION_KEY: &[Case] = &[
+    ("ak_malformed", |s| s.edit_ak = |ak| ak.push(0)),
+    ("ak_malformed", |s| s.edit_ak = |ak| ak.truncate(ak.len() - 1)),
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[3] = 0x01),             // RSA
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[5] = 0x04),             // nameAlg SHA-1
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[13] = 0x06),            // symmetric AES
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[15] = 0x10),            // no scheme
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[17] = 0x0c),            // SHA-384
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[19] = 0x04),            // P-384
+    ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[7] ^= 0x01), // restricted
+    ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[7] ^= 0x02), // decrypt
+    ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[7] ^= 0x04), // sign
+    ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x02), // fixedTPM
+    ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x10), // fixedParent
+    ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x20), // sensitiveDataOrigin
+    ("ak_not_on_curve", |s| s.edit_ak = |ak| *ak.last_mut().unwrap() ^= 1),
+    ("certificates_not_supported", |s| s.edit_evidence = |e| e.tpm.ak_certificates.push(Base64Bytes(vec![0x30]))),
+    ("certificates_not_supported", |s| s.edit_evidence = |e| e.tpm.ek_certificates.push(Base64Bytes(vec![0x30]))),
+    ("ak_not_trusted", |s| s.key = p256::ecdsa::SigningKey::from_slice(&[8; 32]).unwrap()),
+    ("software_tpm_not_allowed", |s| s.policy.weakening.allow_software_tpm = false),
+];
+
+const QUOTE: &[Case] = &[
+    ("signature_malformed", |s| s.edit_evidence = |e| e.tpm.signature.0.push(0)),
+    ("signature_malformed", |s| s.edit_evidence = |e| e.tpm.signature.0.clear()),
+    ("signature_unsupported", |s| s.edit_evidence = |e| e.tpm.signature.0[1] = 0x14), // RSASSA
+    ("signature_unsupported", |s| s.edit_evidence = |e| e.tpm.signature.0[3] = 0x04), // SHA-1
+    ("signature_invalid", |s| s.edit_evidence = |e| e.tpm.quote.0[80] ^= 1),
+    ("signature_invalid", |s| s.edit_evidence = |e| e.tpm.signature.0[6..38].fill(0)), // r = 0
+    ("quote_malformed", |s| s.edit_quote = |quote| quote.push(0)),
+    ("quote_malformed", |s| s.edit_quote = |quote| quote.truncate(quote.len() - 1)),
+    ("quote_not_made_by_tpm", |s| s.edit_quote = |quote| quote[0] = 0),
+    ("not_a_quote", |s| s.edit_quote = |quote| quote[5] = 0x17), // TPM_ST_ATTEST_CERTIFY
+    ("nonce_proof_malformed", |s| s.edit_evidence = |e| e.nonce_proof.siblings.push(digest(1))),
+    ("nonce_proof_malformed", |s| s.edit_evidence = |e| e.nonce_proof.leaf_count = 0),
+    ("qualifying_data_mismatch", |s| s.edit_evidence = |e| e.binding.model_sha256 = digest(1)),
+    ("qualifying_data_mismatch", |s| s.edit_quote = |quote| quote[44..76].fill(9)), // made for another nonce
+];
+
+const PCRS: &[Case] = &[
+    ("pcr_bank_not_supported", |s| s.bank = 0x0004),
+    ("pcr_selection_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.sha256.remove(&3)),
+    ("pcr_selection_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.sha256.insert(9, digest(9))),
+    ("pcr_not_quoted", |s| _ = s.boot_pcrs.remove(&7)),
+    ("pcr_not_quoted", |s| s.policy.platform[0].identity_pcr = 13),
+    ("pcr_digest_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.sha256.insert(3, digest(0))),
+];
+
+const LOGS: &[Case] = &[
+    ("systemd_log_not_supported", |s| s.edit_evidence = |e| e.event_log.systemd = Some(Base64Bytes(Vec::new()))),
+    ("firmware_log_not_expected", |s| s.firmware = Some(Vec::new())),
+    ("firmware_log_missing", |s| s.policy.platform[0].firmware_log_pcrs = vec![0]),
+    ("firmware_log_malformed", |s| firmware_log(s, vec![0; 20])),
+    ("firmware_log_sha1_only", |s| firmware_log(s, firmware_vectors::read("gce-debian10-sha1"))),
+    ("firmware_log_without_sha256", |s| firmware_log(s, spec_id_event(&[(0x0004, 20)]))),
+    ("firmware_log_mismatch", |s| firmware_log(s, firmware_vectors::read("sha256-only-intel-board"))),
+    ("event_digest_mismatch", |s| s.edit_evidence = |e| e.event_log.application[2].digest = Sha256Digest::ZERO),
+    ("event_digest_mismatch", |s| s.log[2].event = Event::GatewayBinary(MeasuredFile { sha256: digest(0xa1), bytes: 1 })),
+    ("application_log_mismatch", |s| s.edit_evidence = |e| _ = e.event_log.application.pop()),
+    ("application_log_mismatch", |s| s.edit_evidence = |e| e.event_log.application.swap(2, 3)),
+    ("application_log_malformed", |s| s.log.swap(2, 3)),
+    ("application_log_malformed", |s| s.log[8] = LoggedEvent::new(15, Event::SealedIdentity(digest(1))).unwrap()),
+    ("launch_incomplete", |s| _ = s.log.pop()),
+    ("launch_incomplete", |s| s.log.clear()),
+    ("extended_after_seal", |s| s.log.push(s.log[2].clone())),
+    ("extended_after_seal", |s| s.log.insert(6, s.log[2].clone())),
+    ("binding_not_measured", |s| {
+        (s.binding.tls_spki_sha256, s.connection_spki) = (digest(1), digest(1));
+    }),
+    ("binding_not_measured", |s| s.binding.receipt_public_key = Base64Array([1; 32])),
+    ("binding_not_measured", |s| s.binding.model_sha256 = digest(1)),
+];
+
+const POLICY_AND_SESSION: &[Case] = &[
+    ("pcr_not_allowed", |s| _ = s.boot_pcrs.insert(4, digest(0x44))),
+    ("self_reported_not_allowed", |s| s.policy.weakening.allow_self_reported = false),
+    ("gateway_binary_not_allowed", |s| s.policy.release[0].gateway_binary = digest(1)),
+    ("config_not_allowed", |s| s.policy.release[0].config = digest(1)),
+    ("model_weights_not_allowed", |s| s.policy.release[0].model_weights = digest(1)),
+    ("config_not_allowed", |s| {
+        // Each part is of some release, but together they are of none.
+        s.policy.release[0].config = digest(1);
+        s.policy.release.push(release("other", ReleaseStatus::Serving));
+        s.policy.release[1].gateway_binary = digest(1);
+        s.policy.release[1].model_weights = digest(1);
+    }),
+    ("release_not_serving", |s| s.policy.release[0].status = ReleaseStatus::Past),
+    ("release_not_serving", |s| {
+        s.policy.release[0].status = ReleaseStatus::Past;
+        s.policy.release.push(release("new", ReleaseStatus::Serving));
+        s.policy.release[1].config = digest(1);
+    }),
+    ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 9)),
+    ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 4)),
+    ("tls_key_mismatch", |s| s.connection_spki = digest(1)),
+    ("evidence_too_old", |s| s.age = Duration::from_millis(30_001)),
+    ("tpm_was_reset", |s| s.established = Some(TpmClock { reset_count: 2, ..s.clock })),
+    ("tpm_was_reset", |s| s.established = Some(TpmClock { restart_count: 0, ..s.clock })),
+    ("tpm_clock_went_back", |s| s.established = Some(TpmClock { clock: s.clock.clock + 1, ..s.clock })),
+];
+
+fn firmware_log(scenario: &mut Scenario, log: Vec<u8>) {
+    scenario.firmware = Some(log);
+    scenario.policy.platform[0].firmware_log_pcrs = (0..8).collect();
+}
+
+/// A first launch with a configuration that no release has, cut off after `events` events.
+fn earlier_launch_with_another_config(scenario: &mut Scenario, events: usize) {
+    let mut earlier = launch(2, &[]);
+    earlier[3] = LoggedEvent::new(14, Event::Config(MeasuredFile { sha256: digest(1), bytes: 1 })).unwrap();
+    let sealed = Event::SealedIdentity(blindllama_attest::application::replay_pcr(&earlier, 14));
+    earlier[8] = LoggedEvent::new(15, sealed).unwrap();
+    scenario.log = launch(1, &earlier[..events]);
+}
+
+#[test]
+fn every_code_is_produced_by_its_check() {
+    let mut produced = BTreeSet::new();
+    for (code, bend) in [DOCUMENT, ATTESTATION_KEY, QUOTE, PCRS, LOGS, POLICY_AND_SESSION].concat() {
+        let mut scenario = Scenario::honest();
+        bend(&mut scenario);
+        let error = scenario.verify().expect_err(code);
+        assert_eq!(error.code(), code, "{error}");
+        produced.insert((error.check(), error.code()));
+    }
+    assert_eq!(produced, BTreeSet::from(VerifyError::CODES));
+}
+
+#[test]
+fn codes_are_unique_and_documented() {
+    let documentation = include_str!("../../../docs/evidence.md");
+    let mut seen = BTreeSet::new();
+    for (check, code) in VerifyError::CODES {
+        assert!(seen.insert(code), "{code} is listed twice");
+        assert!(documentation.contains(&format!("| {check} | `{code}` |")), "docs/evidence.md lacks {code}");
+    }
+}
+
+#[test]
+fn a_replayed_document_is_refused_for_its_nonce() {
+    let old = Scenario::honest();
+    let mut now = Scenario::honest();
+    now.nonce = Nonce::from_bytes(vec![0x77; 32]).unwrap();
+    assert_eq!(now.verify_document(&old.document()).unwrap_err().code(), "nonce_mismatch");
+}

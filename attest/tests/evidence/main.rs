@@ -1,0 +1,17 @@
+//! Tests of the verifier against evidence from a soft quoter and vectors from other people's machines.
+
+// Clippy's leave for tests covers test functions, not what they call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod bit_flips;
+mod documents;
+mod every_code;
+mod firmware_vectors;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod launches;
+mod nonce_tree;
+mod policies;
+mod robustness;
+mod tpm_structures;
+mod verdicts;

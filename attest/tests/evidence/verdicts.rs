@@ -1,0 +1,82 @@
+//! What is accepted, and what the verdict says.
+
+use blindllama_attest::{
+    policy::{ApplicationMeasurements, ReleaseStatus, TpmKind, Weakening},
+    tpm::TpmClock,
+    verify::UnixTime,
+};
+
+use crate::{
+    firmware_vectors,
+    kit::{Scenario, digest, launch, release},
+};
+
+#[test]
+fn honest_evidence_passes_all_sixteen_checks_in_order() {
+    let scenario = Scenario::honest();
+    let peer = scenario.verify().unwrap();
+    let numbers: Vec<u8> = peer.checks().iter().map(|check| check.number()).collect();
+    assert_eq!(numbers, (1..=16).collect::<Vec<u8>>());
+    assert_eq!(peer.binding(), &scenario.binding);
+    assert_eq!(peer.binding_digest(), scenario.binding.digest());
+    assert_eq!(peer.ak_name(), scenario.policy.trusted_ak[0].name);
+    assert_eq!((peer.machine(), peer.tpm_kind()), ("my laptop", TpmKind::Software));
+    assert_eq!((peer.platform(), peer.release()), ("swtpm", "dev"));
+    assert_eq!(peer.application_measurements(), ApplicationMeasurements::SelfReported);
+    assert_eq!(peer.weakenings(), [Weakening::SoftwareTpm, Weakening::SelfReported]);
+    assert_eq!((*peer.clock(), peer.verified_at()), (scenario.clock, UnixTime(1_800_000_000)));
+}
+
+#[test]
+fn a_strict_policy_names_no_weakening() {
+    let mut scenario = Scenario::honest();
+    scenario.policy.weakening = Default::default();
+    scenario.policy.trusted_ak[0].kind = TpmKind::Hardware;
+    scenario.policy.platform[0].application_measurements = ApplicationMeasurements::Enforced;
+    assert_eq!(scenario.verify().unwrap().weakenings(), []);
+}
+
+#[test]
+fn a_real_firmware_log_explains_the_boot_pcrs() {
+    for vector in firmware_vectors::CRYPTO_AGILE {
+        let mut scenario = Scenario::honest();
+        scenario.boot_pcrs = firmware_vectors::pcrs(vector);
+        scenario.policy.platform[0].pcrs.sha256 = scenario.boot_pcrs.clone();
+        scenario.policy.platform[0].firmware_log_pcrs = scenario.boot_pcrs.keys().copied().collect();
+        scenario.firmware = Some(firmware_vectors::read(vector));
+        scenario.verify().unwrap_or_else(|error| panic!("{vector}: {error}"));
+    }
+}
+
+#[test]
+fn the_platform_and_the_release_that_fit_are_found_among_others() {
+    let mut scenario = Scenario::honest();
+    let mut other = scenario.policy.platform[0].clone();
+    other.name = "other".to_owned();
+    other.pcrs.sha256.insert(0, digest(0xff));
+    scenario.policy.platform.insert(0, other);
+    let mut old = release("old", ReleaseStatus::Serving);
+    old.config = digest(1);
+    scenario.policy.release.insert(0, old);
+    let peer = scenario.verify().unwrap();
+    assert_eq!((peer.platform(), peer.release()), ("swtpm", "dev"));
+}
+
+#[test]
+fn earlier_launches_of_the_policys_releases_are_accepted_wherever_they_were_cut_off() {
+    for events in 1..=9 {
+        let mut scenario = Scenario::honest();
+        scenario.log = launch(1, &launch(2, &[])[..events]);
+        let peer = scenario.verify().unwrap_or_else(|error| panic!("cut off after {events}: {error}"));
+        assert_eq!(peer.release(), "dev");
+    }
+}
+
+#[test]
+fn an_established_session_goes_on_while_the_clock_does() {
+    let mut scenario = Scenario::honest();
+    scenario.established = Some(TpmClock { clock: 4000, safe: false, ..scenario.clock });
+    scenario.verify().unwrap();
+    scenario.established = Some(scenario.clock);
+    scenario.verify().unwrap();
+}

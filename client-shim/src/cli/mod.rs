@@ -1,0 +1,139 @@
+//! The `blindllama` command line.
+
+mod connect;
+mod report;
+mod style;
+mod verify;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use blindllama_attest::policy::Policy;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use tracing_subscriber::EnvFilter;
+
+use crate::{attestation::Attester, gateway_url::GatewayUrl, proxy, timeouts::Timeouts};
+
+/// What the command's exit status says; 2 is clap's own, for wrong usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Outcome {
+    /// Every check passed, or the proxy was stopped as it should be.
+    Verified = 0,
+    /// The gateway answered and did not pass.
+    Refused = 1,
+    /// There was no gateway to talk to.
+    Unreachable = 3,
+    /// The policy cannot be read or is not valid.
+    BadPolicy = 4,
+    /// This machine is at fault: the address to listen on is taken, for example.
+    Local = 5,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome as u8)
+    }
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 verified (connect: stopped as asked), 1 the gateway was refused, 2 wrong usage, \
+    3 the gateway cannot be reached, 4 the policy cannot be used, 5 this machine failed, for example the address is taken.";
+
+/// Talks to a BlindLlama gateway only after proving what it runs.
+#[derive(Debug, Parser)]
+#[command(name = "blindllama", version, after_help = EXIT_STATUS)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run the local proxy: verify the gateway, then forward /v1/* to it.
+    #[command(after_help = EXIT_STATUS)]
+    Connect(ConnectOptions),
+    /// Verify the gateway once and say what was checked.
+    #[command(after_help = EXIT_STATUS)]
+    Verify(VerifyOptions),
+}
+
+#[derive(Debug, Args)]
+struct Peer {
+    /// The gateway, such as https://gateway.example:8443.
+    #[arg(long, value_name = "URL", env = "BLINDLLAMA_GATEWAY")]
+    gateway: GatewayUrl,
+    /// The policy: what the gateway has to prove.
+    #[arg(long, value_name = "FILE", env = "BLINDLLAMA_POLICY")]
+    policy: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ConnectOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// The local address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "BLINDLLAMA_LISTEN")]
+    listen: SocketAddr,
+    /// Allow --listen on an address that other machines reach: prompts then cross the network as plain text.
+    #[arg(long)]
+    allow_remote_clients: bool,
+}
+
+impl ConnectOptions {
+    /// Ends the process as wrong usage where prompts would cross the network as plain text and nobody asked for that.
+    fn refuse_remote_clients(&self) {
+        if !self.allow_remote_clients && !proxy::is_local(self.listen) {
+            let message = format!(
+                "{} can be reached from other machines, and prompts would cross the network as plain text: listen on a \
+                 loopback address, or say --allow-remote-clients",
+                self.listen
+            );
+            Command::command().error(ErrorKind::ValueValidation, message).exit();
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct VerifyOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command that the arguments of this process ask for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Command::parse();
+    if let Action::Connect(options) = &command.action {
+        options.refuse_remote_clients();
+    }
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report::failure("the runtime could not be started", &error, Outcome::Local).into(),
+    };
+    let outcome = match command.action {
+        Action::Connect(options) => runtime.block_on(connect::run(options)),
+        Action::Verify(options) => runtime.block_on(verify::run(options)),
+    };
+    outcome.into()
+}
+
+/// Warnings and the verifications' results, unless `BLINDLLAMA_LOG` asks for more. Nothing that is logged holds content.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("BLINDLLAMA_LOG").unwrap_or_else(|_| EnvFilter::new("warn,blindllama_shim=info"));
+    let colours = style::for_stderr().is_on();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+}
+
+/// Reads the policy and prepares the verification, or says why not.
+fn attester(peer: Peer) -> Result<Attester, Outcome> {
+    let unreadable = |error: &dyn std::error::Error| {
+        report::failure(&format!("the policy {} cannot be used", peer.policy.display()), error, Outcome::BadPolicy)
+    };
+    let text = std::fs::read_to_string(&peer.policy).map_err(|error| unreadable(&error))?;
+    let policy = Policy::parse(&text).map_err(|error| unreadable(&error))?;
+    Attester::new(peer.gateway, policy, Timeouts::default())
+        .map_err(|error| report::failure("TLS could not be set up", &error, Outcome::Local))
+}

@@ -1,0 +1,200 @@
+"""vLLM's EngineCore behind a few calls: everything of the gateway that is written in Python.
+
+Runs in the gateway's process, on the thread that owns the interpreter (`src/core.rs` calls it). Only token ids and sampling
+parameters come in, and only numbers go out. vLLM is imported by `load`, after its surroundings are set.
+"""
+
+import array
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import threading
+
+# Everything that could print content. vLLM's log records quote parameters and, after a crash, whole requests.
+
+
+class _Sink:
+    """Stands in for stdout and stderr: swallows text."""
+
+    encoding = "utf-8"
+    errors = "replace"
+    closed = False
+
+    def write(self, text):
+        return len(text)
+
+    def writelines(self, lines):
+        pass
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+    def fileno(self):
+        raise OSError("the gateway's Python has no standard streams")
+
+
+_loading = True
+
+
+def quieten(relay):
+    """Leaves `relay(level, logger, source line, message)` as the only way out; the message only while loading."""
+
+    def hand_over(_logger, record):
+        message = _text(record) if _loading else ""
+        relay(record.levelno, record.name, f"{record.filename}:{record.lineno}", message)
+
+    # The one place that each record of each logger passes. Handlers, also those that libraries add later, see nothing.
+    logging.Logger.callHandlers = hand_over
+    logging.getLogger().setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = _Sink()
+    logger = logging.getLogger("python")
+    sys.excepthook = lambda kind, *_: logger.error("uncaught %s", kind.__name__)
+    sys.unraisablehook = lambda event: logger.error("unraisable %s", event.exc_type.__name__)
+    threading.excepthook = lambda event: logger.error("uncaught %s in a thread", event.exc_type.__name__)
+
+
+def _text(record):
+    try:
+        return record.getMessage()
+    except Exception as error:
+        return f"(a log message that does not format: {type(error).__name__})"
+
+
+def seal():
+    """From here on requests come: log messages stay inside."""
+    global _loading
+    _loading = False
+
+
+# The engine.
+
+
+def load(settings):
+    """Loads vLLM and the model; gives the engine and a description of the model as JSON."""
+    settings = json.loads(settings)
+    _prepare_process(settings["python"])
+    arguments = _engine_args(settings)
+
+    from vllm import SamplingParams
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.exceptions import VLLMClientError
+    from vllm.inputs.engine import tokens_input
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.llm_engine import LLMEngine
+    from vllm.version import __version__ as version
+
+    if current_platform.device_type != settings["device"]:
+        raise ValueError(
+            f"the configuration asks for {settings['device']}, but the installed vLLM {version} runs on"
+            f" {current_platform.device_type or 'no device of this machine'}"
+        )
+    llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
+    core = llm.engine_core.engine_core
+
+    def prepare(request_id, prompt, sampling):
+        params = SamplingParams(detokenize=False, **sampling)
+        request = llm.input_processor.process_inputs(
+            request_id, tokens_input(prompt), params, supported_tasks=("generate",)
+        )
+        return core.preprocess_add_request(request)
+
+    model = llm.model_config
+    description = {
+        "max_model_len": model.max_model_len,
+        "vocab_size": model.get_vocab_size(),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "version": version,
+        "sampling": model.get_diff_sampling_param(),
+    }
+    seal()
+    return Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown), json.dumps(description)
+
+
+def _prepare_process(python):
+    """What vLLM and the helper processes it starts read from their surroundings."""
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        del os.environ[name]
+    os.environ |= {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        # Our relay takes the records; vLLM's own handlers would print them.
+        "VLLM_CONFIGURE_LOGGING": "0",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
+    }
+    sys.executable = python
+    multiprocessing.set_executable(python)
+
+
+def _engine_args(settings):
+    given = settings["engine_args"]
+    if given.get("trust_remote_code"):
+        raise ValueError("`trust_remote_code` is refused: code out of a model's folder would run unmeasured")
+    if "model" in given:
+        raise ValueError("`model` is set in its own place, not among the engine's arguments")
+    defaults = {"enforce_eager": True, "disable_log_stats": True}
+    if not any(given.get(f"{kind}_parallel_size", 1) > 1 for kind in ("tensor", "pipeline", "data")):
+        defaults["distributed_executor_backend"] = "uni"
+    if settings["device"] == "cpu" and not _bfloat16_is_fast():
+        defaults["dtype"] = "float32"
+    return defaults | given | {"model": settings["model"]}
+
+
+def _bfloat16_is_fast():
+    """Whether the processor multiplies bfloat16 itself; emulated, it is several times slower than float32."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as cpuinfo:
+        flags = set(cpuinfo.read().split())
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+class Engine:
+    """The four calls of the step loop, over an EngineCore or what stands in for one in tests."""
+
+    def __init__(self, core, prepare, client_errors, shutdown):
+        self._core = core
+        self._prepare = prepare
+        self._client_errors = client_errors
+        self.shutdown = shutdown
+
+    def add(self, request_id, prompt, sampling):
+        """None if the request was added; (True, text) if it is at fault, (False, type) if only its preparation failed."""
+        try:
+            request = self._prepare(str(request_id), prompt, sampling)
+        except self._client_errors as refusal:
+            return True, str(refusal)
+        except Exception as error:
+            return False, type(error).__name__
+        self._core.add_request(*request)
+        return None
+
+    def abort(self, request_ids):
+        self._core.abort_requests([str(request_id) for request_id in request_ids])
+
+    def step(self):
+        """(records as read by `src/outputs.rs`, whether the model ran, whether another step is due)."""
+        outputs, executed = self._core.step_fn()
+        self._core.post_step(executed)
+        records = array.array("q")
+        for batch in (outputs or {}).values():
+            for output in batch.outputs:
+                records.extend(_record(output))
+        has_work = self._core.scheduler.has_requests() or bool(self._core.batch_queue)
+        return records.tobytes(), executed, has_work
+
+
+def _record(output):
+    # A stop string cannot occur: vLLM looks for those while detokenising, which is done in Rust.
+    stop = output.stop_reason if isinstance(output.stop_reason, int) else -1
+    finish = -1 if output.finish_reason is None else int(output.finish_reason)
+    cached = -1 if output.prefill_stats is None else output.prefill_stats.num_cached_tokens
+    return (int(output.request_id), cached, finish, stop, len(output.new_token_ids), *output.new_token_ids)

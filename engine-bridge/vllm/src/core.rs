@@ -1,0 +1,192 @@
+//! vLLM's `EngineCore`, seen through `python/blindllama_engine.py`.
+
+use std::ffi::CString;
+
+use blindllama_engine::{GenerateRequest, ModelInfo, Sampling, SamplingDefaults};
+use pyo3::{
+    intern,
+    prelude::*,
+    types::{PyBytes, PyDict, PyList},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    log_relay,
+    outputs::{self, RequestId},
+    settings::VllmSettings,
+    step_loop::{AddError, Core, Fatal, Step},
+};
+
+const GLUE: &str = include_str!("../python/blindllama_engine.py");
+
+/// Why vLLM was not loaded. No request has been seen by then: the texts may be shown.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub(crate) struct LoadError {
+    kind: String,
+    message: String,
+}
+
+/// What the glue's `load` says of the model.
+#[derive(Deserialize)]
+struct Loaded {
+    max_model_len: usize,
+    vocab_size: usize,
+    dtype: String,
+    version: String,
+    sampling: Defaults,
+}
+
+/// The defaults as vLLM's `get_diff_sampling_param` names them; what the seam has no place for is left out.
+#[derive(Deserialize)]
+struct Defaults {
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    top_k: Option<i64>,
+    min_p: Option<f64>,
+    repetition_penalty: Option<f64>,
+    max_tokens: Option<usize>,
+}
+
+/// The running `EngineCore`. Each call takes the GIL and releases it.
+pub(crate) struct VllmCore(Py<PyAny>);
+
+impl VllmCore {
+    /// Loads vLLM and the model; takes seconds to minutes. The interpreter runs already.
+    pub(crate) fn load(settings: &VllmSettings) -> Result<(Self, ModelInfo), LoadError> {
+        let wanted = json!({
+            "python": settings.python,
+            "model": settings.model,
+            "engine_args": settings.engine_args,
+            "device": settings.device,
+        });
+        Python::attach(|py| {
+            let loaded = glue(py).and_then(|glue| {
+                let (engine, info) = glue.call_method1("load", (wanted.to_string(),))?.extract::<(Py<PyAny>, String)>()?;
+                Ok((Self(engine), info))
+            });
+            let (core, info) = loaded.map_err(|error| load_error(py, &error))?;
+            let info: Loaded = serde_json::from_str(&info)
+                .map_err(|error| LoadError { kind: "unexpected model description".to_owned(), message: error.to_string() })?;
+            Ok((core, model_info(info)))
+        })
+    }
+
+    /// Frees the model and ends vLLM's helpers.
+    pub(crate) fn shutdown(self) -> Result<(), Fatal> {
+        Python::attach(|py| self.0.bind(py).call_method0("shutdown").map(drop).map_err(|error| fatal(py, &error)))
+    }
+}
+
+impl Core for VllmCore {
+    fn add(&mut self, id: RequestId, request: &GenerateRequest) -> Result<(), AddError> {
+        Python::attach(|py| {
+            let refused = self.try_add(py, id, request).map_err(|error| AddError::Fatal(fatal(py, &error)))?;
+            match refused {
+                None => Ok(()),
+                Some((true, text)) => Err(AddError::Refused(text)),
+                Some((false, kind)) => {
+                    tracing::error!(request = id, kind, "vLLM failed to prepare a request");
+                    Err(AddError::Failed)
+                }
+            }
+        })
+    }
+
+    fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal> {
+        Python::attach(|py| {
+            let aborted = PyList::new(py, ids).and_then(|ids| self.0.bind(py).call_method1(intern!(py, "abort"), (ids,)));
+            aborted.map(drop).map_err(|error| fatal(py, &error))
+        })
+    }
+
+    fn step(&mut self) -> Result<Step, Fatal> {
+        Python::attach(|py| {
+            let (bytes, executed, has_work) = self
+                .0
+                .bind(py)
+                .call_method0(intern!(py, "step"))
+                .and_then(|step| step.extract::<(Bound<'_, PyBytes>, bool, bool)>())
+                .map_err(|error| fatal(py, &error))?;
+            Ok(Step { outputs: outputs::parse(bytes.as_bytes())?, executed, has_work })
+        })
+    }
+}
+
+impl VllmCore {
+    /// `None` where it was added; else whether the client is at fault, and the text for it or the exception's type.
+    fn try_add(&self, py: Python<'_>, id: RequestId, request: &GenerateRequest) -> PyResult<Option<(bool, String)>> {
+        let prompt = PyList::new(py, &request.prompt)?;
+        let sampling = sampling(py, &request.sampling)?;
+        sampling.set_item("max_tokens", request.max_tokens)?;
+        self.0.bind(py).call_method1(intern!(py, "add"), (id, prompt, sampling))?.extract()
+    }
+}
+
+/// The keyword arguments of `vllm.SamplingParams`.
+fn sampling<'py>(py: Python<'py>, sampling: &Sampling) -> PyResult<Bound<'py, PyDict>> {
+    // Named in full, so that a new field of the seam cannot be forgotten here.
+    let Sampling { temperature, top_p, top_k, min_p, presence_penalty, frequency_penalty, repetition_penalty, seed } = *sampling;
+    let keywords = PyDict::new(py);
+    keywords.set_item("temperature", temperature)?;
+    keywords.set_item("top_p", top_p)?;
+    keywords.set_item("top_k", top_k)?;
+    keywords.set_item("min_p", min_p)?;
+    keywords.set_item("presence_penalty", presence_penalty)?;
+    keywords.set_item("frequency_penalty", frequency_penalty)?;
+    keywords.set_item("repetition_penalty", repetition_penalty)?;
+    keywords.set_item("seed", seed)?;
+    Ok(keywords)
+}
+
+/// The glue as a module, its log relay connected. Imports nothing of vLLM yet.
+fn glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let source = CString::new(GLUE)?;
+    let glue = PyModule::from_code(py, &source, c"blindllama_engine.py", c"blindllama_engine")?;
+    glue.call_method1("quieten", (log_relay::relay(py)?,))?;
+    Ok(glue)
+}
+
+fn model_info(loaded: Loaded) -> ModelInfo {
+    let Defaults { temperature, top_p, top_k, min_p, repetition_penalty, max_tokens } = loaded.sampling;
+    ModelInfo {
+        max_model_len: loaded.max_model_len,
+        vocab_size: loaded.vocab_size,
+        dtype: loaded.dtype,
+        engine: format!("vllm {}", loaded.version),
+        sampling_defaults: SamplingDefaults { temperature, top_p, top_k, min_p, repetition_penalty, max_tokens },
+    }
+}
+
+fn load_error(py: Python<'_>, error: &PyErr) -> LoadError {
+    LoadError { kind: kind(py, error), message: error.value(py).to_string() }
+}
+
+/// The exception's type and the line that raised it: all that may be known of it once requests have come.
+fn fatal(py: Python<'_>, error: &PyErr) -> Fatal {
+    Fatal::Exception {
+        kind: kind(py, error),
+        source_line: source_line(py, error).unwrap_or_else(|_| "an unknown line".to_owned()),
+    }
+}
+
+fn kind(py: Python<'_>, error: &PyErr) -> String {
+    error.get_type(py).qualname().map_or_else(|_| "an exception".to_owned(), |name| name.to_string())
+}
+
+fn source_line(py: Python<'_>, error: &PyErr) -> PyResult<String> {
+    let mut innermost = error.traceback(py).into_pyobject(py)?.into_any();
+    loop {
+        let next = innermost.getattr("tb_next")?;
+        if next.is_none() {
+            break;
+        }
+        innermost = next;
+    }
+    let file = innermost.getattr("tb_frame")?.getattr("f_code")?.getattr("co_filename")?;
+    Ok(format!("{file}:{}", innermost.getattr("tb_lineno")?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+"""What stands in for vLLM in the tests of the glue: the same calls, scripted by a prompt's first token."""
+
+import logging
+import sys
+import threading
+import traceback
+import warnings
+from types import SimpleNamespace
+
+REFUSED, BROKEN, FATAL, NOTHING_TO_EXECUTE = 901, 902, 903, 904
+
+
+def output(request_id, tokens, **fields):
+    defaults = {"finish_reason": None, "stop_reason": None, "prefill_stats": None}
+    return SimpleNamespace(request_id=request_id, new_token_ids=tokens, **(defaults | fields))
+
+
+class Core:
+    """Each request gets two steps: its prompt, max_tokens and seed come back, then it stops at token 2."""
+
+    def __init__(self, canary):
+        self.canary = canary
+        self.requests = {}
+        self.batch_queue = None
+        self.scheduler = SimpleNamespace(has_requests=lambda: bool(self.requests))
+
+    def add_request(self, request_id, prompt, sampling):
+        self.requests[request_id] = (prompt, sampling, [])
+
+    def abort_requests(self, request_ids):
+        for request_id in request_ids:
+            self.requests.pop(request_id, None)
+
+    def post_step(self, executed):
+        assert isinstance(executed, bool)
+
+    def step_fn(self):
+        if any(prompt[0] == FATAL for prompt, _, _ in self.requests.values()):
+            raise RuntimeError(self.canary)
+        if any(prompt[0] == NOTHING_TO_EXECUTE for prompt, _, _ in self.requests.values()):
+            return None, False
+        outputs = [self.advance(request_id) for request_id in list(self.requests)]
+        return {0: SimpleNamespace(outputs=outputs)}, True
+
+    def advance(self, request_id):
+        prompt, sampling, steps = self.requests[request_id]
+        steps.append(None)
+        if len(steps) == 1:
+            tokens = [*prompt, sampling["max_tokens"], sampling["seed"]]
+            return output(request_id, tokens, prefill_stats=SimpleNamespace(num_cached_tokens=16))
+        del self.requests[request_id]
+        return output(request_id, [2], finish_reason=0, stop_reason=2)
+
+
+def engine(glue, canary):
+    def prepare(request_id, prompt, sampling):
+        if prompt[0] == REFUSED:
+            raise ValueError(canary)
+        if prompt[0] == BROKEN:
+            raise KeyError(canary)
+        return request_id, prompt, sampling
+
+    class Leaky(glue.Engine):
+        def leak(self, text):
+            logging.getLogger("vllm.loading").warning("%s", "shown while loading")
+            logging.getLogger("vllm.early").addHandler(logging.StreamHandler(sys.stderr))
+            glue.seal()
+            leak(text)
+
+    return Leaky(Core(canary), prepare, (ValueError,), lambda: None)
+
+
+def leak(text):
+    """Prints `text` in every way that a library might."""
+    logging.getLogger("vllm.leaky").error("a message with %s", text, extra={"more": text})
+    logging.getLogger("vllm.early").error(text)
+    own = logging.getLogger("handled.elsewhere")
+    own.addHandler(logging.StreamHandler())
+    own.addHandler(logging.StreamHandler(sys.__stderr__))
+    own.propagate = False
+    own.critical(text)
+    warnings.warn(text, stacklevel=1)
+    print(text)
+    print(text, file=sys.__stderr__)
+    sys.stderr.write(text)
+    try:
+        raise RuntimeError(text)
+    except RuntimeError:
+        traceback.print_exc()
+        logging.getLogger("vllm.leaky").exception(text)
+        sys.excepthook(*sys.exc_info())
+    thread = threading.Thread(target=raises, args=(text,), name=text)
+    thread.start()
+    thread.join()
+    unraisable(text)
+
+
+def raises(text):
+    raise RuntimeError(text)
+
+
+def unraisable(text):
+    class Dies:
+        def __del__(self):
+            raise RuntimeError(text)
+
+    Dies()

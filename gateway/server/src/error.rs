@@ -1,0 +1,64 @@
+//! Why the gateway did not start, or stopped.
+
+use std::{error::Error, io, net::SocketAddr, path::PathBuf};
+
+use blindllama_attest::{canonical_json::NotCanonical, firmware::FirmwareLogError, policy::PolicyError, tpm::AkError};
+use blindllama_attest_tpm::{
+    LogError, TpmError,
+    launch::LaunchError,
+    measure::{ChangedFile, MeasureError},
+};
+use blindllama_gateway::{
+    config::ConfigError,
+    text::{TemplateError, TokenizerError},
+    tls::IdentityError,
+};
+
+/// One variant for each step of the start, so that the message says which one failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatewayError {
+    #[error("configuration")]
+    Config(#[from] ConfigError),
+    #[error("TPM")]
+    Tpm(#[from] TpmError),
+    #[error("application log")]
+    Log(#[from] LogError),
+    #[error("launch")]
+    Launch(#[from] LaunchError),
+    #[error("measuring")]
+    Measure(#[from] MeasureError),
+    #[error("a measurement has no canonical form")]
+    Canonical(#[from] NotCanonical),
+    #[error("the model's files changed while they were loaded")]
+    ModelChanged(#[from] ChangedFile),
+    #[error("tokenizer")]
+    Tokenizer(#[from] TokenizerError),
+    #[error("chat template")]
+    Template(#[from] TemplateError),
+    #[error("engine")]
+    Engine(#[from] blindllama_engine_vllm::StartError),
+    #[error("the engine has died; nothing can be served any more")]
+    EngineDied,
+    #[error("identity")]
+    Identity(#[from] IdentityError),
+    #[error("attestation key")]
+    AttestationKey(#[from] AkError),
+    #[error("firmware log {path:?}")]
+    FirmwareLog { path: PathBuf, source: FirmwareLogError },
+    #[error("policy")]
+    Policy(#[from] PolicyError),
+    #[error("{path:?}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("HTTP server")]
+    Start(#[from] blindllama_gateway::server::StartError),
+    #[error("HTTP server")]
+    Server(#[source] io::Error),
+}
+
+/// The error and everything below it, in one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,21 @@
+//! The machine that the gateway runs on: its TPM, and what its firmware measured.
+
+use blindllama_attest_tpm::{Tpm, TpmSettings};
+use blindllama_gateway::config::{GatewayConfig, PcrIndex};
+
+use crate::error::GatewayError;
+
+/// Opens the TPM that the configuration names.
+pub(crate) fn open_tpm(config: &GatewayConfig) -> Result<Tpm, GatewayError> {
+    Ok(Tpm::open(TpmSettings {
+        tcti: config.tpm.tcti.clone(),
+        state_dir: config.tpm.state_dir.clone(),
+        pcrs: config.tpm.pcrs.iter().copied().map(PcrIndex::get).collect(),
+    })?)
+}
+
+/// Reads the firmware's log, where the configuration names one.
+pub(crate) fn read_firmware_log(config: &GatewayConfig) -> Result<Option<Vec<u8>>, GatewayError> {
+    let Some(path) = &config.tpm.firmware_log else { return Ok(None) };
+    std::fs::read(path).map(Some).map_err(|source| GatewayError::File { path: path.clone(), source })
+}

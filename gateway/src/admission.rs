@@ -1,0 +1,50 @@
+//! Who may come in: a bound on inference requests in progress.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    metrics::{Metrics, RunningRequest},
+    openai::error::ApiError,
+};
+
+/// The gate in front of the engine.
+#[derive(Debug)]
+pub struct Admission {
+    places: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+/// The right to be served. It lives as long as the response body, so a place is free again only when nothing of the
+/// request is left.
+#[derive(Debug)]
+pub struct Permit {
+    _place: OwnedSemaphorePermit,
+    running: RunningRequest,
+}
+
+impl Admission {
+    /// A gate with `max_requests` places.
+    #[must_use]
+    pub fn new(max_requests: NonZeroUsize, metrics: Arc<Metrics>) -> Self {
+        let places = max_requests.get().min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(places)), metrics }
+    }
+
+    /// Takes a place, or says at once that there is none: waiting belongs to the client, who knows its patience.
+    ///
+    /// # Errors
+    /// [`ApiError`] 503 with `Retry-After`.
+    pub fn admit(&self) -> Result<Permit, ApiError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| ApiError::overloaded())?;
+        Ok(Permit { _place: place, running: Metrics::request_started(&self.metrics) })
+    }
+}
+
+impl Permit {
+    /// The request's measurements.
+    pub(crate) const fn running(&mut self) -> &mut RunningRequest {
+        &mut self.running
+    }
+}

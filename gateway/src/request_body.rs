@@ -1,0 +1,62 @@
+//! From a request's bytes to a typed value: size, time, type of content, syntax, types.
+
+use std::time::Duration;
+
+use actix_web::{HttpMessage as _, HttpRequest, http::header::CONTENT_LENGTH, web::Payload};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::openai::error::ApiError;
+
+/// A client that needs longer for its body keeps a place from others.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Reads a JSON body of at most `limit` bytes.
+///
+/// # Errors
+/// 415, 413, 408, or 400 that names the place of the mistake.
+pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, body: Payload, limit: usize) -> Result<T, ApiError> {
+    if request.content_type() != "application/json" {
+        return Err(ApiError::unsupported_media_type());
+    }
+    if announced_length(request).is_some_and(|length| length > limit as u64) {
+        return Err(ApiError::body_too_large(limit));
+    }
+    parse(&read(body, limit).await?)
+}
+
+fn announced_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn read(body: Payload, limit: usize) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(limit)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(_))) => Err(ApiError::invalid("The request body was cut off or is not well framed.")),
+        Ok(Err(_)) => Err(ApiError::body_too_large(limit)),
+        Err(_) => Err(ApiError::body_timeout()),
+    }
+}
+
+/// Parses strictly; an error of type names the path of the value in `param`.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = error.into_inner();
+        if reason.is_data() {
+            let param = if path == "." { None } else { Some(path) };
+            let place = param.as_ref().map_or_else(String::new, |param| format!("Invalid value for `{param}`: "));
+            let invalid = ApiError::invalid(format!("{place}{reason}"));
+            if let Some(param) = param { invalid.param(param) } else { invalid }
+        } else {
+            malformed(&reason)
+        }
+    })?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    ApiError::invalid(format!("The request body is not valid JSON: {error}"))
+}

@@ -1,0 +1,85 @@
+//! The server: TLS in front of the routes, on a listener that the caller gives.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::{App as ActixApp, HttpServer, dev, middleware::from_fn, web};
+
+use crate::{App, observe::observe, routes, tls::ServerIdentity};
+
+/// Seconds that answers in progress get to finish when the server stops.
+const SHUTDOWN_TIMEOUT_SECONDS: u64 = 30;
+
+/// A server that runs as long as it is polled; it resolves once stopped.
+pub struct Server {
+    server: dev::Server,
+    address: SocketAddr,
+}
+
+/// Stops a [`Server`] from elsewhere.
+#[derive(Clone)]
+pub struct StopHandle(dev::ServerHandle);
+
+/// The server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener cannot be used.
+    #[error("the listener cannot be used: {0}")]
+    Listener(#[from] io::Error),
+    /// The TLS configuration was refused.
+    #[error("TLS cannot be configured: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Serves `app` on `listener` over TLS 1.3, with `workers` threads. Signals are left to the caller.
+///
+/// # Errors
+/// [`StartError`] if the listener or the TLS configuration cannot be used.
+pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, workers: NonZeroUsize) -> Result<Server, StartError> {
+    let address = listener.local_addr()?;
+    let app = web::Data::new(app);
+    let factory = move || ActixApp::new().app_data(app.clone()).wrap(from_fn(observe)).configure(routes::configure);
+    let server = HttpServer::new(factory)
+        .workers(workers.get())
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
+        // A client that closes its side has gone. Otherwise the answer to it would be generated to the end.
+        .h1_allow_half_closed(false)
+        .listen_rustls_0_23(listener, identity.rustls_config()?)?
+        .run();
+    Ok(Server { server, address })
+}
+
+impl Server {
+    /// The address that is listened on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A handle that stops this server.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(self.server.handle())
+    }
+}
+
+impl Future for Server {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.server).poll(context)
+    }
+}
+
+impl StopHandle {
+    /// Takes no more connections and waits up to half a minute for answers in progress.
+    pub async fn stop(&self) {
+        self.0.stop(true).await;
+    }
+}

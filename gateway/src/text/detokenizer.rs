@@ -1,0 +1,151 @@
+//! Token ids to text while they arrive, never with a broken character.
+
+use std::sync::Arc;
+
+use tokenizers::tokenizer::{DecodeStreamError, step_decode_stream};
+
+use super::Tokenizer;
+
+/// Tokens of the prompt that the stream starts from, if they have text: enough for what decoders look back at.
+const CONTEXT: usize = 16;
+
+/// The text of one answer as it grows, as vLLM's `FastIncrementalDetokenizer` makes it: special tokens are skipped, and
+/// text is held back until its characters are whole.
+pub struct Detokenizer {
+    tokenizer: Arc<Tokenizer>,
+    ids: Vec<u32>,
+    prefix: String,
+    prefix_index: usize,
+}
+
+/// The tokenizer failed. Why is left out: it could quote the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the tokenizer failed on an answer")]
+pub struct DetokenizeError;
+
+impl Detokenizer {
+    /// Starts after `prompt`, whose end decides how the first token is written (a space before it, for instance).
+    ///
+    /// # Errors
+    /// [`DetokenizeError`].
+    pub fn after_prompt(tokenizer: Arc<Tokenizer>, prompt: &[u32]) -> Result<Self, DetokenizeError> {
+        let mut start = prompt.len();
+        let mut prefix = String::new();
+        // Special tokens have no text to continue from: look further back where there are only those.
+        while prefix.is_empty() && start > 0 {
+            start = start.saturating_sub(CONTEXT.max(prompt.len() - start));
+            prefix = tokenizer.decode(prompt.get(start..).unwrap_or_default()).map_err(|_| DetokenizeError)?;
+        }
+        // Only a whole character can be continued from; otherwise the stream would repeat the prompt's end.
+        if prefix.ends_with(char::REPLACEMENT_CHARACTER) {
+            return Ok(Self { tokenizer, ids: Vec::new(), prefix: String::new(), prefix_index: 0 });
+        }
+        let ids = prompt.get(start..).unwrap_or_default().to_vec();
+        Ok(Self { tokenizer, prefix_index: ids.len(), ids, prefix })
+    }
+
+    /// The text that `id` completes; empty while a character is incomplete.
+    ///
+    /// # Errors
+    /// [`DetokenizeError`].
+    pub fn push(&mut self, id: u32) -> Result<String, DetokenizeError> {
+        match self.step(id) {
+            // Some tokenizers write what follows in a way that changes what came before. Start anew, as vLLM does.
+            Err(error) if error.downcast_ref::<DecodeStreamError>().is_some() => {
+                self.ids.clear();
+                self.prefix.clear();
+                self.prefix_index = 0;
+                self.step(id)
+            }
+            stepped => stepped,
+        }
+        .map_err(|_| DetokenizeError)
+    }
+
+    fn step(&mut self, id: u32) -> Result<String, tokenizers::Error> {
+        let tokenizer = self.tokenizer.inner();
+        let text = step_decode_stream(tokenizer, vec![id], true, &mut self.ids, &mut self.prefix, &mut self.prefix_index)?;
+        Ok(text.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROMPT: &str = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n";
+
+    /// The small tokenizer in the repository, and the default model's where it was fetched.
+    fn tokenizers() -> Vec<Arc<Tokenizer>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folders = [folder.join("tests/fixtures/tiny-chatml"), folder.join("../.state/models/smollm2-135m-instruct")];
+        let present = folders.into_iter().filter(|folder: &PathBuf| folder.join("tokenizer.json").exists());
+        present.map(|folder| Arc::new(Tokenizer::load(&folder).unwrap())).collect()
+    }
+
+    fn stream(tokenizer: &Arc<Tokenizer>, prompt: &str, ids: &[u32]) -> Vec<String> {
+        let prompt = tokenizer.encode(prompt).unwrap();
+        let mut detokenizer = Detokenizer::after_prompt(Arc::clone(tokenizer), &prompt).unwrap();
+        ids.iter().map(|id| detokenizer.push(*id).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_character_of_several_tokens_comes_whole() {
+        for tokenizer in tokenizers() {
+            let ids = tokenizer.encode("𓀀").unwrap();
+            assert!(ids.len() > 1);
+            let pieces = stream(&tokenizer, PROMPT, &ids);
+            assert_eq!(pieces.last().unwrap(), "𓀀");
+            assert!(pieces[..pieces.len() - 1].iter().all(String::is_empty));
+        }
+    }
+
+    #[test]
+    fn the_prompt_is_never_repeated() {
+        for tokenizer in tokenizers() {
+            let ids = tokenizer.encode("next").unwrap();
+            for prompt in ["", "<|im_end|>", "ends broken: \u{fffd}", PROMPT] {
+                assert_eq!(stream(&tokenizer, prompt, &ids).concat(), "next", "{prompt:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn special_tokens_are_skipped() {
+        for tokenizer in tokenizers() {
+            let ids = tokenizer.encode("a<|im_end|>b").unwrap();
+            assert_eq!(stream(&tokenizer, PROMPT, &ids).concat(), "ab");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn streamed_text_is_the_whole_text(text in "(\\PC|[ \n\t]|[äß€漢😀👩‍👩‍👧🇫🇷]){0,40}") {
+            for tokenizer in tokenizers() {
+                let ids = tokenizer.encode(&text).unwrap();
+                let whole = tokenizer.decode(&ids).unwrap();
+                prop_assume!(!whole.contains(char::REPLACEMENT_CHARACTER));
+                prop_assert_eq!(stream(&tokenizer, PROMPT, &ids).concat(), whole);
+            }
+        }
+
+        #[test]
+        fn any_tokens_at_all_never_break_the_stream(ids in proptest::collection::vec(0_u32..400, 0..60)) {
+            for tokenizer in tokenizers() {
+                let whole = tokenizer.decode(&ids).unwrap();
+                let streamed = stream(&tokenizer, PROMPT, &ids).concat();
+                if !whole.contains(char::REPLACEMENT_CHARACTER) {
+                    prop_assert_eq!(streamed, whole);
+                } else {
+                    prop_assert!(whole.starts_with(&streamed) || streamed.contains(char::REPLACEMENT_CHARACTER));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Chat templates: messages to prompt, byte for byte as Hugging Face's `apply_chat_template` does it in Python.
+
+use std::{collections::BTreeMap, path::Path};
+
+use jiff::{Zoned, fmt::strtime};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
+    value::{Serde, ValueKind},
+};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use serde::Serialize;
+
+use super::{
+    conversation::{ContentFormat, Conversation},
+    python_json, template_files,
+};
+use crate::openai::request::Message;
+
+pub use super::template_files::TemplateError;
+
+/// Where `strftime_now` takes the time from.
+pub type Clock = fn() -> Zoned;
+
+const NAME: &str = "chat_template";
+
+/// A model's chat template, ready to render.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    special_tokens: BTreeMap<String, String>,
+    content: ContentFormat,
+    knows_developer: bool,
+}
+
+/// A conversation that the template does not accept.
+///
+/// The text can quote the conversation: it is for the client who sent it, and `Debug` leaves it out.
+#[derive(thiserror::Error)]
+pub enum RenderError {
+    /// The template called `raise_exception`; its own words.
+    #[error("{0}")]
+    Raised(String),
+    /// The template failed on these messages.
+    #[error("the chat template cannot render these messages: {0}")]
+    Failed(String),
+}
+
+/// What a template sees, in the order of Hugging Face's renderer; special tokens come as variables of their own.
+#[derive(Serialize)]
+struct Context<'a> {
+    messages: &'a Conversation<'a>,
+    tools: Option<()>,
+    documents: Option<()>,
+    add_generation_prompt: bool,
+    #[serde(flatten)]
+    special_tokens: &'a BTreeMap<String, String>,
+}
+
+impl ChatTemplate {
+    /// Loads the template of a model folder: `chat_template.jinja`, or `chat_template` in `tokenizer_config.json`.
+    ///
+    /// # Errors
+    /// [`TemplateError`] if there is none, or it cannot be compiled.
+    pub fn load(folder: &Path, clock: Clock) -> Result<Self, TemplateError> {
+        let files = template_files::read(folder)?;
+        Self::new(&files.source, files.special_tokens, clock)
+    }
+
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`TemplateError::Syntax`].
+    pub fn new(source: &str, special_tokens: BTreeMap<String, String>, clock: Clock) -> Result<Self, TemplateError> {
+        let mut environment = environment(clock);
+        environment.add_template_owned(NAME, without_generation_tags(source)).map_err(TemplateError::Syntax)?;
+        // As vLLM looks for it: a template that never names the role would drop such messages or refuse them.
+        let knows_developer = source.contains("\"developer\"") || source.contains("'developer'");
+        let mut template = Self { environment, special_tokens, content: ContentFormat::Text, knows_developer };
+        template.content = ContentFormat::probe(|message| template.render_conversation(&message).ok());
+        Ok(template)
+    }
+
+    /// Renders a conversation, up to where the assistant speaks next.
+    ///
+    /// # Errors
+    /// [`RenderError`] with a text for the client.
+    pub fn render(&self, messages: &[Message]) -> Result<String, RenderError> {
+        self.render_conversation(&Conversation::new(messages, self.content, self.knows_developer))
+    }
+
+    fn render_conversation(&self, messages: &Conversation<'_>) -> Result<String, RenderError> {
+        let special_tokens = &self.special_tokens;
+        let context = Context { messages, tools: None, documents: None, add_generation_prompt: true, special_tokens };
+        let template = self.environment.get_template(NAME)?;
+        Ok(template.render(Value::from(Serde(&context)))?)
+    }
+}
+
+impl std::fmt::Debug for RenderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Raised(_) => "Raised",
+            Self::Failed(_) => "Failed",
+        })
+    }
+}
+
+impl From<Error> for RenderError {
+    fn from(error: Error) -> Self {
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(current) = cause {
+            if let Some(Raised(message)) = current.downcast_ref() {
+                return Self::Raised(message.clone());
+            }
+            cause = current.source();
+        }
+        let detail = error.detail().map_or_else(String::new, |detail| format!(": {detail}"));
+        Self::Failed(format!("{}{detail}", error.kind()))
+    }
+}
+
+/// What `raise_exception` was called with.
+#[derive(Debug, thiserror::Error)]
+#[error("raise_exception was called")]
+struct Raised(String);
+
+/// The environment of `transformers.utils.chat_template_utils`.
+fn environment(clock: Clock) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default());
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    environment.set_unknown_method_callback(unknown_method_callback);
+    environment.set_formatter(python_formatter);
+    environment.add_filter("tojson", python_json::tojson);
+    environment.add_function("raise_exception", raise_exception);
+    environment.add_function("strftime_now", move |format: &str| strftime(clock, format));
+    environment
+}
+
+/// Prints what Python spells otherwise.
+fn python_formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::None => Ok(out.write_str("None")?),
+        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "True" } else { "False" })?),
+        _ => escape_formatter(out, state, value),
+    }
+}
+
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, "raise_exception").with_source(Raised(message)))
+}
+
+fn strftime(clock: Clock, format: &str) -> Result<String, Error> {
+    strtime::format(format, &clock()).map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
+}
+
+/// Writes `{% generation %}` blocks as blocks that always hold: the tags mark what a model said, for training, and have
+/// no meaning here. Hyphens and plus signs stay, so whitespace is treated as the author meant.
+fn without_generation_tags(source: &str) -> String {
+    let mut written = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let (before, tag) = rest.split_at(start);
+        let end = tag.find("%}").map_or(tag.len(), |end| end + 2);
+        let (tag, after) = tag.split_at(end);
+        written.push_str(before);
+        match tag.trim_matches(|character: char| "{}%-+".contains(character) || character.is_whitespace()) {
+            "generation" => written.push_str(&tag.replacen("generation", "if true", 1)),
+            "endgeneration" => written.push_str(&tag.replacen("endgeneration", "endif", 1)),
+            _ => written.push_str(tag),
+        }
+        rest = after;
+    }
+    written.push_str(rest);
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Zoned {
+        "2024-07-09T10:11:12[UTC]".parse().unwrap()
+    }
+
+    fn messages(json: &str) -> Vec<Message> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn render(source: &str) -> Result<String, RenderError> {
+        let conversation = messages(r#"[{"role": "user", "content": "<a> & 'b' é"}]"#);
+        let tokens = BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned())]);
+        ChatTemplate::new(source, tokens, now).unwrap().render(&conversation)
+    }
+
+    #[test]
+    fn python_spellings_are_printed() {
+        assert_eq!(render("{{ none }} {{ true }} {{ false }} {{ 1 }} {{ tools }}").unwrap(), "None True False 1 None");
+    }
+
+    #[test]
+    fn nothing_is_escaped() {
+        assert_eq!(render("{{ bos_token }}{{ messages[0].content }}").unwrap(), "<s><a> & 'b' é");
+    }
+
+    #[test]
+    fn undefined_prints_nothing_but_has_no_attributes() {
+        assert_eq!(render("[{{ missing }}{{ messages[0].missing }}]").unwrap(), "[]");
+        assert!(matches!(render("{{ missing.attribute }}"), Err(RenderError::Failed(_))));
+    }
+
+    #[test]
+    fn raised_exceptions_keep_their_words() {
+        let raised = render("{% macro f() %}{{ raise_exception('no ' + messages[0].role) }}{% endmacro %}{{ f() }}").unwrap_err();
+        assert_eq!(raised.to_string(), "no user");
+        assert_eq!(format!("{raised:?}"), "Raised");
+    }
+
+    #[test]
+    fn the_clock_is_a_parameter() {
+        assert_eq!(render("{{ strftime_now('%d %b %Y') }}").unwrap(), "09 Jul 2024");
+        assert!(render("{{ strftime_now('%') }}").is_err());
+    }
+
+    #[test]
+    fn generation_tags_have_no_effect_but_their_whitespace_control() {
+        assert_eq!(render("a {%- generation -%} b {% endgeneration %} c").unwrap(), "ab  c");
+        assert_eq!(render("{% if 'generation' %}x{% endif %}").unwrap(), "x");
+    }
+
+    #[test]
+    fn unknown_developers_become_the_system() {
+        let conversation = r#"[{"role": "system", "content": "a"}, {"role": "user", "content": "b"},
+            {"role": "developer", "content": [{"type": "text", "text": "c"}]}]"#;
+        let source = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}";
+        let render = |source: &str| ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(conversation));
+        assert_eq!(render(source).unwrap(), "system:a\n\nc;user:b;");
+        assert_eq!(render(&format!("{{# 'developer' #}}{source}")).unwrap(), "system:a;user:b;developer:c;");
+    }
+
+    #[test]
+    fn content_comes_in_the_form_that_the_template_reads() {
+        let conversation = r#"[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]"#;
+        let render = |source: &str, json: &str| {
+            ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json)).unwrap()
+        };
+        let only_text = "{{ messages[0].content }}";
+        assert_eq!(render(only_text, conversation), "a\nb");
+        let only_parts = "{% for part in messages[0].content %}[{{ part.text }}]{% endfor %}";
+        assert_eq!(render(only_parts, conversation), "[a][b]");
+        assert_eq!(render(only_parts, r#"[{"role": "user", "content": "ab"}]"#), "[ab]");
+        let either = format!("{{% if messages[0].content is string %}}{only_text}{{% else %}}{only_parts}{{% endif %}}");
+        let either = either.replace("[{{ part.text }}]", "{{ part.text }}");
+        assert_eq!(render(&either, conversation), "ab");
+    }
+}

@@ -1,0 +1,83 @@
+//! An engine whose answers a test writes.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use blindllama_engine::{
+    Engine, EngineError, FinishReason, Finished, GenerateRequest, ModelInfo, OutputSender, SamplingDefaults, TokenOutput,
+    TokenStream, token_stream,
+};
+use tokio::sync::mpsc;
+
+pub(crate) const MAX_MODEL_LEN: usize = 128;
+pub(crate) const ACTIVE_REQUESTS: usize = 3;
+
+/// Hands each request to the test, which answers through the sender.
+pub(crate) struct ScriptedEngine {
+    model: ModelInfo,
+    requests: mpsc::UnboundedSender<(GenerateRequest, OutputSender)>,
+    refusal: Mutex<Option<EngineError>>,
+    alive: AtomicBool,
+}
+
+pub(crate) type Requests = mpsc::UnboundedReceiver<(GenerateRequest, OutputSender)>;
+
+impl ScriptedEngine {
+    pub(crate) fn new() -> (Self, Requests) {
+        let (requests, receiver) = mpsc::unbounded_channel();
+        let model = ModelInfo {
+            max_model_len: MAX_MODEL_LEN,
+            vocab_size: 420,
+            dtype: "float32".to_owned(),
+            engine: "scripted".to_owned(),
+            sampling_defaults: SamplingDefaults { temperature: Some(0.5), ..SamplingDefaults::default() },
+        };
+        (Self { model, requests, refusal: Mutex::new(None), alive: AtomicBool::new(true) }, receiver)
+    }
+
+    /// Refuses the requests that follow.
+    pub(crate) fn refuse(&self, error: EngineError) {
+        *self.refusal.lock().unwrap() = Some(error);
+    }
+
+    pub(crate) fn die(&self) {
+        self.alive.store(false, Ordering::SeqCst);
+        self.refuse(EngineError::Stopped);
+    }
+}
+
+impl Engine for ScriptedEngine {
+    fn model(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        let (sender, stream) = token_stream(request.max_tokens);
+        self.requests.send((request, sender)).map_err(|_| EngineError::Stopped)?;
+        Ok(stream)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    fn active_requests(&self) -> usize {
+        ACTIVE_REQUESTS
+    }
+}
+
+/// A step that makes `ids`.
+pub(crate) fn tokens(ids: &[u32]) -> Result<TokenOutput, EngineError> {
+    Ok(TokenOutput { token_ids: ids.to_vec(), ..TokenOutput::default() })
+}
+
+/// A last step that makes `ids`.
+pub(crate) fn last(ids: &[u32], reason: FinishReason) -> Result<TokenOutput, EngineError> {
+    let finished = Some(Finished { reason, stop: None });
+    Ok(TokenOutput { token_ids: ids.to_vec(), finished, cached_prompt_tokens: Some(4) })
+}

@@ -1,0 +1,149 @@
+//! Starts a gateway on a free port and stops it when the test ends.
+
+use std::{net::TcpListener, num::NonZeroUsize, path::Path, sync::Arc};
+
+use blindllama_attest::{
+    application::LoggedEvent,
+    binding::Binding,
+    digest::Sha256Digest,
+    evidence::{
+        EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION,
+        encoding::{Base64Array, Base64Bytes},
+    },
+    nonce::{Nonce, NonceProof},
+};
+use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
+use blindllama_gateway::{
+    App, Limits, ServedModel,
+    attestation::{AttestError, Attester, EvidenceFuture},
+    server::{self, StopHandle},
+    text::{ChatTemplate, Tokenizer},
+    tls::ServerIdentity,
+};
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::{
+    client::Client,
+    engine::{Requests, ScriptedEngine, last, tokens},
+};
+
+pub(crate) const MODEL: &str = "org/tiny";
+pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_REQUESTS: usize = 4;
+pub(crate) const MANIFEST: &[u8] = b"{\"files\":[]}";
+
+pub(crate) struct Gateway {
+    pub(crate) engine: Arc<ScriptedEngine>,
+    pub(crate) requests: Requests,
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    pub(crate) binding: Binding,
+    address: std::net::SocketAddr,
+    stop: StopHandle,
+    running: JoinHandle<std::io::Result<()>>,
+}
+
+impl Gateway {
+    pub(crate) fn start() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
+        let tokenizer = Arc::new(Tokenizer::load(&folder).unwrap());
+        let template = Arc::new(ChatTemplate::load(&folder, jiff::Zoned::now).unwrap());
+        let identity = ServerIdentity::generate().unwrap();
+        let binding = Binding {
+            tls_spki_sha256: identity.tls_spki_sha256(),
+            receipt_public_key: Base64Array::from(identity.receipt_public_key()),
+            hpke_public_key: None,
+            model_sha256: Sha256Digest::of(&[b"weights"]),
+        };
+        let (engine, requests) = ScriptedEngine::new();
+        let engine = Arc::new(engine);
+        let model = ServedModel { name: MODEL.to_owned(), tokenizer: Arc::clone(&tokenizer), template };
+        let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
+        let limits = Limits { max_body_bytes: number(MAX_BODY_BYTES), max_requests: number(MAX_REQUESTS) };
+        let app = App::new(engine.clone(), model, attester, limits);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // One worker: whatever stands still there stands still for all.
+        let server = server::serve(app, listener, &identity, NonZeroUsize::MIN).unwrap();
+        let (address, stop) = (server.address(), server.stop_handle());
+        Self { engine, requests, tokenizer, binding, address, stop, running: tokio::spawn(server) }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.address, self.binding.tls_spki_sha256).await
+    }
+
+    /// The next request that reached the engine.
+    pub(crate) async fn next_request(&mut self) -> (GenerateRequest, OutputSender) {
+        self.requests.recv().await.unwrap()
+    }
+
+    /// Answers the next request with `text`, a token at a time.
+    pub(crate) async fn answer(&mut self, text: &str) -> GenerateRequest {
+        let (request, sender) = self.next_request().await;
+        for id in self.tokenizer.encode(text).unwrap() {
+            sender.send(tokens(&[id])).unwrap();
+        }
+        sender.send(last(&[self.end_token()], FinishReason::Stop)).unwrap();
+        request
+    }
+
+    pub(crate) fn end_token(&self) -> u32 {
+        self.tokenizer.encode("<|im_end|>").unwrap()[0]
+    }
+
+    /// Stops the server and waits for it.
+    pub(crate) async fn stop(self) {
+        self.stop.stop().await;
+        self.running.await.unwrap().unwrap();
+    }
+}
+
+fn number(value: usize) -> NonZeroUsize {
+    NonZeroUsize::new(value).unwrap()
+}
+
+/// Evidence without a TPM: well-formed, and worth nothing.
+struct ScriptedAttester {
+    binding: Binding,
+}
+
+impl Attester for ScriptedAttester {
+    fn evidence(&self, nonce: Nonce) -> EvidenceFuture {
+        let binding = self.binding.clone();
+        Box::pin(async move {
+            match nonce.as_bytes()[0] {
+                0xbb => Err(AttestError::Busy),
+                0xff => Err(AttestError::Failed("the secret reason".to_owned())),
+                _ => Ok(evidence(&nonce, binding)),
+            }
+        })
+    }
+
+    fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    fn manifest(&self, digest: &Sha256Digest) -> Option<Bytes> {
+        (*digest == Sha256Digest::of(&[MANIFEST])).then(|| Bytes::from_static(MANIFEST))
+    }
+}
+
+fn evidence(nonce: &Nonce, binding: Binding) -> EvidenceDocument {
+    let nothing = || Base64Bytes::from(Vec::new());
+    EvidenceDocument {
+        version: VERSION,
+        nonce: nonce.to_hex(),
+        binding,
+        nonce_proof: NonceProof::single(),
+        tpm: TpmEvidence {
+            quote: nothing(),
+            signature: nothing(),
+            ak_public: nothing(),
+            ak_certificates: Vec::new(),
+            ek_certificates: Vec::new(),
+            pcrs: PcrBanks { sha256: [(14, Sha256Digest::ZERO)].into() },
+        },
+        event_log: EventLogs { firmware: None, systemd: None, application: Vec::<LoggedEvent>::new() },
+        tee: [],
+    }
+}

@@ -1,0 +1,22 @@
+//! The gateway in-process: real TLS, a real tokenizer and template, a scripted engine.
+
+#[cfg(test)]
+mod attestation;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod chat;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod disconnect;
+#[cfg(test)]
+mod engine;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
+mod streaming;
+#[cfg(test)]
+mod templates;

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Starts a software TPM, the gateway and the shim, sends a first verified chat, and serves until Ctrl-C.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/phase.sh
+
+ENGINE=${ENGINE:-cpu}
+MODEL=${MODEL:-}
+GATEWAY_PORT=${GATEWAY_PORT:-8443}
+SHIM_PORT=${SHIM_PORT:-8080}
+TPM_PORT=${TPM_PORT:-2321}
+bin=target/release
+run=.state/run
+gateway=https://127.0.0.1:$GATEWAY_PORT
+shim=http://127.0.0.1:$SHIM_PORT
+policy=.state/policy.toml
+
+case $ENGINE in cpu | cuda) ;; *) die "ENGINE is 'cpu' or 'cuda', not '$ENGINE'" ;; esac
+
+pids=()
+stop_all() {
+  trap - EXIT INT TERM
+  # The last started is the first stopped: the shim, the gateway, then the TPM that the gateway uses.
+  for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
+    kill "${pids[i]}" 2>/dev/null || true
+    wait "${pids[i]}" 2>/dev/null || true
+  done
+}
+trap stop_all EXIT
+trap 'say ""; say "stopping"; exit 0' INT TERM
+
+port_is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+wait_for_port() { # port pid name log
+  until port_is_open "$1"; do
+    kill -0 "$2" 2>/dev/null || { tail -n 20 "$4" >&2; die "$3 stopped before it was ready; its log is $4"; }
+    sleep 0.2
+  done
+}
+
+start() { # name port command…
+  local name=$1 port=$2
+  shift 2
+  ! port_is_open "$port" || die "port $port, wanted for the $name, is in use: stop what listens there or choose another port"
+  "$@" >"$run/$name.log" 2>&1 &
+  pids+=($!)
+  wait_for_port "$port" $! "$name" "$run/$name.log"
+}
+
+resolve_model() {
+  if [ -z "$MODEL" ]; then
+    echo .state/models/smollm2-135m-instruct
+  elif [ -d "$MODEL" ]; then
+    realpath "$MODEL"
+  else
+    scripts/model.sh hub "$MODEL"
+  fi
+}
+
+first_chat() {
+  curl -sS --fail-with-body "$shim/v1/chat/completions" -H 'content-type: application/json' \
+    -d '{"model":"'"$model_name"'","messages":[{"role":"user","content":"What is the capital of France?"}],"max_tokens":64,"temperature":0}' \
+    -o "$run/first_chat.json"
+  .state/python/bin/python -c 'import json,sys; print("    " + json.load(open(sys.argv[1]))["choices"][0]["message"]["content"])' "$run/first_chat.json" >&2
+}
+
+print_snippets() {
+  cat <<SNIPPETS
+
+${bold}Ready.${plain} The gateway serves ${bold}$model_name${plain} at $gateway; your programs talk to the shim at ${bold}$shim/v1${plain}.
+Ctrl-C stops everything. Logs: $run/*.log
+
+  curl $shim/v1/chat/completions -H 'content-type: application/json' -d '{
+    "model": "$model_name",
+    "messages": [{"role": "user", "content": "What is the capital of France?"}]
+  }'
+
+  from openai import OpenAI
+  client = OpenAI(base_url="$shim/v1", api_key="unused")
+  answer = client.chat.completions.create(
+      model="$model_name",
+      messages=[{"role": "user", "content": "What is the capital of France?"}],
+  )
+  print(answer.choices[0].message.content)
+
+SNIPPETS
+}
+
+model=$(resolve_model)
+model_name=$(basename "$model")
+export BLINDLLAMA_SERVER__LISTEN=127.0.0.1:$GATEWAY_PORT
+export BLINDLLAMA_MODEL__PATH=$model
+export BLINDLLAMA_ENGINE__DEVICE=$ENGINE
+export BLINDLLAMA_TPM__TCTI=swtpm:host=127.0.0.1,port=$TPM_PORT
+export TSS2_LOG=${TSS2_LOG:-all+NONE}
+
+# Starting the software TPM is its boot: PCRs are zero again, and the log of the boot before is void.
+rm -rf "$run"
+mkdir -p "$run"
+
+phase "software TPM" start tpm "$TPM_PORT" scripts/tpm.sh start .state/tpm "$TPM_PORT"
+phase "policy from local provisioning ($policy)" "$bin/blindllama-gateway" provision --config configs/gateway.toml --policy "$policy"
+phase "gateway (measures itself, loads the model)" start gateway "$GATEWAY_PORT" "$bin/blindllama-gateway" serve --config configs/gateway.toml
+phase "verification" "$bin/blindllama" verify --gateway "$gateway" --policy "$policy"
+phase "shim" start shim "$SHIM_PORT" "$bin/blindllama" connect --gateway "$gateway" --policy "$policy" --listen "127.0.0.1:$SHIM_PORT"
+phase "first verified chat: What is the capital of France?" first_chat
+print_snippets
+
+# Serve until Ctrl-C, or until one of the three dies.
+wait -n "${pids[@]}" || true
+die "one of the programs stopped by itself; see $run/*.log"

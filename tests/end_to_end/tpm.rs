@@ -1,0 +1,331 @@
+//! The TPM's side on a real (software) TPM: quotes, the attestation key, the application log and launches.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use blindllama_attest::{
+    application::{APPLICATION_PCR, Event, IDENTITY_PCR, MeasuredFile, MeasuredManifest, replay_pcr},
+    digest::Sha256Digest,
+};
+use blindllama_attest_tpm::{
+    ApplicationLog, LogError, Quote, Tpm, TpmError, TpmSettings,
+    launch::{Launch, LaunchError},
+    measure::measure_document,
+};
+use blindllama_tests::software_tpm::SoftwareTpm;
+
+/// A fresh TPM and the folder that everything of one test lives in.
+struct Machine {
+    folder: tempfile::TempDir,
+    tpm: SoftwareTpm,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tpm = SoftwareTpm::start(&folder.path().join("tpm"));
+        Self { folder, tpm }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn settings(&self) -> TpmSettings {
+        TpmSettings { tcti: self.tpm.tcti(), state_dir: self.path("state"), pcrs: (0..16).collect() }
+    }
+
+    fn open(&self) -> Tpm {
+        Tpm::open(self.settings()).expect("the TPM opens")
+    }
+
+    fn log(&self) -> Result<ApplicationLog, LogError> {
+        ApplicationLog::open(&self.log_path(), self.open(), APPLICATION_PCR, IDENTITY_PCR)
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.path("run/application.log")
+    }
+
+    fn tool(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
+        run(self.tpm.tool(program).current_dir(self.folder.path()).args(arguments))
+    }
+}
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().expect("the program is installed");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn quote(tpm: &Tpm, data: Sha256Digest) -> Result<Quote, TpmError> {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(tpm.quote(data))
+}
+
+/// Checks a quote with tpm2-tools, which shares no code with us above the TSS libraries.
+fn check_quote(folder: &Path, ak_public: &[u8], quote: &Quote, data: Sha256Digest) -> bool {
+    for (name, bytes) in [("ak.pub", ak_public), ("attest", &quote.attest), ("signature", &quote.signature)] {
+        fs::write(folder.join(name), bytes).expect("writes");
+    }
+    let arguments = ["-u", "ak.pub", "-m", "attest", "-s", "signature", "-g", "sha256", "-q", &data.to_hex()];
+    Command::new("tpm2_checkquote").args(arguments).current_dir(folder).output().expect("is installed").status.success()
+}
+
+/// A quote's raw bytes carry the AK's signature, and its PCR digest is that of the values beside it.
+pub fn a_quote_is_what_the_tpm_signed() {
+    let machine = Machine::new();
+    let tpm = machine.open();
+    tpm.extend_blocking(APPLICATION_PCR, Sha256Digest::of(&[b"something"])).expect("extends");
+    let data = Sha256Digest::of(&[b"nonce"]);
+    let mut quoted = quote(&tpm, data).expect("quotes");
+
+    assert!(check_quote(machine.folder.path(), tpm.ak_public(), &quoted, data));
+    assert!(!check_quote(machine.folder.path(), tpm.ak_public(), &quoted, Sha256Digest::ZERO), "another nonce is refused");
+    let values: Vec<&[u8]> = quoted.pcrs.values().map(|value| value.as_bytes().as_slice()).collect();
+    assert!(quoted.attest.ends_with(Sha256Digest::of(&values).as_bytes()));
+    assert_eq!(quoted.pcrs.len(), 16);
+    assert_eq!(quoted.pcrs[&APPLICATION_PCR], Sha256Digest::ZERO.extended_with(Sha256Digest::of(&[b"something"])));
+
+    *quoted.attest.last_mut().expect("has bytes") ^= 1;
+    assert!(!check_quote(machine.folder.path(), tpm.ak_public(), &quoted, data), "a flipped bit is refused");
+}
+
+/// Values and quote agree while another process extends a PCR; where they never do, there is no quote.
+pub fn quotes_and_values_agree_while_pcrs_change() {
+    let machine = Machine::new();
+    let tpm = machine.open();
+    let quotes = std::thread::scope(|scope| {
+        let extending = scope.spawn(|| (0..20).for_each(|_| machine.tpm.extend(IDENTITY_PCR, Sha256Digest::ZERO)));
+        let mut quotes = Vec::new();
+        while !extending.is_finished() {
+            quotes.push(quote(&tpm, Sha256Digest::ZERO));
+        }
+        quotes
+    });
+    for quoted in quotes {
+        match quoted {
+            Ok(quoted) => {
+                let values: Vec<&[u8]> = quoted.pcrs.values().map(|value| value.as_bytes().as_slice()).collect();
+                assert!(quoted.attest.ends_with(Sha256Digest::of(&values).as_bytes()));
+            }
+            Err(error) => assert!(matches!(error, TpmError::PcrsChanging { .. }), "{error:?}"),
+        }
+    }
+}
+
+/// Three objects and three sessions that a killed process left behind fill the TPM; opening makes room.
+pub fn leftovers_are_flushed() {
+    let machine = Machine::new();
+    for number in 0..3 {
+        machine.tool("tpm2_createprimary", &["-c", &format!("{number}.context")]);
+    }
+    let full =
+        machine.tpm.tool("tpm2_createprimary").current_dir(machine.folder.path()).args(["-c", "4"]).output().expect("runs");
+    assert!(!full.status.success(), "there was room left: this test proves nothing");
+    for session_type in [0x00, 0x01, 0x00] {
+        leak_session(machine.tpm.port(), session_type);
+    }
+    let sessions = machine.tool("tpm2_getcap", &["handles-loaded-session"]);
+    assert_eq!(sessions.iter().filter(|byte| **byte == b'\n').count(), 3);
+
+    let tpm = machine.open();
+    quote(&tpm, Sha256Digest::ZERO).expect("quotes");
+    assert_eq!(machine.tool("tpm2_getcap", &["handles-loaded-session"]), b"");
+    let loaded = machine.tool("tpm2_getcap", &["handles-transient"]);
+    assert_eq!(loaded.iter().filter(|byte| **byte == b'\n').count(), 1, "only the attestation key is loaded");
+    drop(tpm);
+    assert_eq!(machine.tool("tpm2_getcap", &["handles-transient"]), b"", "the last handle unloads the key");
+}
+
+/// TPM2_StartAuthSession, unbound and unsalted, with SHA-256; 0x00 makes an HMAC session, 0x01 a policy session.
+fn leak_session(port: u16, session_type: u8) {
+    let mut command = vec![0x80, 0x01, 0, 0, 0, 43, 0, 0, 0x01, 0x76];
+    command.extend([0x40, 0, 0, 7, 0x40, 0, 0, 7, 0, 16]);
+    command.extend([0; 16]);
+    command.extend([0, 0, session_type, 0, 0x10, 0, 0x0b]);
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).expect("connects");
+    connection.write_all(&command).expect("sends");
+    let mut header = [0; 10];
+    connection.read_exact(&mut header).expect("answers");
+    assert_eq!(header[6..], [0; 4], "the session starts");
+}
+
+/// The AK outlives gateway and TPM restarts, power cuts included, and tpm2-tools can load it under the standard EK.
+pub fn the_attestation_key_persists() {
+    let mut machine = Machine::new();
+    let first = machine.open();
+    let public = first.ak_public().to_vec();
+    assert_eq!(fs::read(machine.path("state/ak.public")).expect("is kept"), public);
+    drop(first);
+    // More power cuts after use than the TPM's lockout would allow a key that is not exempt from it.
+    for _ in 0..5 {
+        let tpm = machine.open();
+        assert_eq!(tpm.ak_public(), public);
+        let quoted = quote(&tpm, Sha256Digest::ZERO).expect("quotes");
+        assert!(check_quote(machine.folder.path(), &public, &quoted, Sha256Digest::ZERO));
+        machine.tpm.reset();
+    }
+
+    machine.tool("tpm2_createek", &["-G", "rsa", "-c", "ek.context", "-u", "ek.pub"]);
+    machine.tool("tpm2_flushcontext", &["-t"]);
+    machine.tool("tpm2_startauthsession", &["--policy-session", "-S", "session"]);
+    machine.tool("tpm2_policysecret", &["-S", "session", "-c", "e"]);
+    let load =
+        ["-C", "ek.context", "-u", "state/ak.public", "-r", "state/ak.private", "-P", "session:session", "-c", "ak.context"];
+    machine.tool("tpm2_load", &load);
+}
+
+/// The key files of one TPM are refused by another, by name, and stay where they are.
+pub fn a_foreign_attestation_key_is_refused() {
+    let (machine, other) = (Machine::new(), Machine::new());
+    drop(machine.open());
+    let settings = TpmSettings { tcti: other.tpm.tcti(), ..machine.settings() };
+    let before = fs::read(machine.path("state/ak.private")).expect("is kept");
+    let error = Tpm::open(settings).err().expect("refused");
+    assert!(matches!(error, TpmError::ForeignAk { .. }), "{error:?}");
+    assert!(error.to_string().contains("state/ak.private"), "{error}");
+    assert_eq!(fs::read(machine.path("state/ak.private")).expect("is kept"), before);
+    assert_eq!(other.tool("tpm2_getcap", &["handles-transient"]), b"", "nothing stays loaded");
+}
+
+/// What cannot be opened says where it looked.
+pub fn an_unreachable_tpm_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tcti = "swtpm:host=127.0.0.1,port=1".to_owned();
+    let error =
+        Tpm::open(TpmSettings { tcti: tcti.clone(), state_dir: folder.path().into(), pcrs: vec![14] }).err().expect("refused");
+    assert!(matches!(error, TpmError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains(&tcti) && error.to_string().contains("is swtpm running"), "{error}");
+}
+
+/// A second gateway is refused before it could flush what the first has loaded.
+pub fn one_gateway_per_tpm() {
+    let machine = Machine::new();
+    let tpm = machine.open();
+    assert!(matches!(Tpm::open(machine.settings()), Err(TpmError::InUse { .. })));
+    quote(&tpm, Sha256Digest::ZERO).expect("the first still quotes");
+
+    let log = ApplicationLog::open(&machine.log_path(), tpm.clone(), APPLICATION_PCR, IDENTITY_PCR).expect("opens");
+    let second = ApplicationLog::open(&machine.log_path(), tpm.clone(), APPLICATION_PCR, IDENTITY_PCR);
+    assert!(matches!(second, Err(LogError::InUse { .. })));
+    drop(log);
+    ApplicationLog::open(&machine.log_path(), tpm, APPLICATION_PCR, IDENTITY_PCR).expect("is free again");
+}
+
+/// Records a launch of `config` and returns the kinds of all events since boot.
+fn launch(log: ApplicationLog, config: &str) -> Vec<(u8, &'static str)> {
+    let weights = MeasuredManifest { manifest_sha256: Sha256Digest::of(&[b"weights"]), files: 1, bytes: 7 };
+    let binary = MeasuredFile { sha256: Sha256Digest::of(&[b"binary"]), bytes: 6 };
+    let launch = Launch::begin(log).expect("begins");
+    let launch = launch.application(binary, measure_document(config.as_bytes()), weights).expect("is measured");
+    let sealed = launch.seal(Sha256Digest::of(&[b"tls"]), [7; 32]).expect("is sealed");
+    let entries = sealed.entries();
+    let Some(Event::SealedIdentity(application)) = entries.last().map(|entry| entry.event.clone()) else {
+        panic!("the seal of the identity comes last");
+    };
+    assert_eq!(application, replay_pcr(entries, APPLICATION_PCR));
+    entries.iter().map(|entry| (entry.pcr, entry.event.kind())).collect()
+}
+
+const LAUNCH: [(u8, &str); 9] = [
+    (14, "launch.begin"),
+    (15, "launch.begin"),
+    (14, "gateway.binary"),
+    (14, "config"),
+    (14, "model.weights"),
+    (14, "sealed"),
+    (15, "identity.tls_spki"),
+    (15, "identity.receipt_key"),
+    (15, "sealed"),
+];
+
+/// A restarted gateway finds the log as it left it and adds its launch; the PCRs prove both.
+pub fn a_restarted_gateway_continues_the_log() {
+    let machine = Machine::new();
+    assert_eq!(launch(machine.log().expect("opens"), "first"), LAUNCH);
+    let continued = machine.log().expect("opens again");
+    assert_eq!(continued.entries().len(), LAUNCH.len());
+    assert_eq!(launch(continued, "second"), [LAUNCH, LAUNCH].concat());
+
+    let (tpm, log) = (machine.open(), fs::read_to_string(machine.log_path()).expect("is there"));
+    let entries: Vec<_> = log.lines().map(|line| serde_json::from_str(line).expect("is an event")).collect();
+    let pcrs = tpm.read_pcrs_blocking().expect("reads");
+    for pcr in [APPLICATION_PCR, IDENTITY_PCR] {
+        assert_eq!(pcrs[&pcr], replay_pcr(&entries, pcr));
+    }
+}
+
+/// A log that lacks an event, repeats one or holds another than was extended needs a reboot.
+pub fn a_tampered_log_is_refused() {
+    let machine = Machine::new();
+    launch(machine.log().expect("opens"), "config");
+    let log = fs::read_to_string(machine.log_path()).expect("is there");
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    let tampered = [
+        lines[1..].concat(),
+        lines[..7].concat(),
+        [&log, lines[8]].concat() + lines[8],
+        lines[3..].concat() + &lines[..3].concat(),
+        String::new(),
+    ];
+    for tampered in tampered {
+        fs::write(machine.log_path(), tampered).expect("writes");
+        let error = machine.log().err().expect("refused");
+        assert!(matches!(error, LogError::Unexplained { .. }), "{error:?}");
+        assert!(error.to_string().contains("reboot"), "{error}");
+    }
+    fs::write(machine.log_path(), log).expect("writes");
+    machine.log().expect("the true log is accepted");
+}
+
+/// Written and not extended: the event is dropped and the log goes on. Torn while writing: likewise.
+pub fn a_crash_before_the_extend_is_tolerated() {
+    let machine = Machine::new();
+    launch(machine.log().expect("opens"), "config");
+    let log = fs::read_to_string(machine.log_path()).expect("is there");
+    let last = log.lines().last().expect("has lines");
+    for crashed in [format!("{log}{last}\n"), format!("{log}{last}"), format!("{log}{{\"pcr\":1")] {
+        fs::write(machine.log_path(), crashed).expect("writes");
+        assert_eq!(machine.log().expect("opens").entries().len(), LAUNCH.len());
+        assert_eq!(fs::read_to_string(machine.log_path()).expect("is there"), log);
+    }
+    assert_eq!(launch(machine.log().expect("opens"), "next").len(), 2 * LAUNCH.len());
+}
+
+/// After a TPM reset the old log is refused, with the advice to remove it.
+pub fn a_log_from_before_a_tpm_reset_is_refused() {
+    let mut machine = Machine::new();
+    launch(machine.log().expect("opens"), "config");
+    machine.tpm.reset();
+    let error = machine.log().err().expect("refused");
+    assert!(matches!(error, LogError::TpmReset { .. }), "{error:?}");
+    fs::remove_file(machine.log_path()).expect("removes");
+    assert_eq!(launch(machine.log().expect("opens"), "config"), LAUNCH);
+}
+
+/// Other software that extends the PCRs between begin and seal is noticed before the seal.
+pub fn a_foreign_extend_prevents_the_seal() {
+    let machine = Machine::new();
+    let measured = measure_document(b"");
+    let weights = MeasuredManifest { manifest_sha256: measured.sha256, files: 1, bytes: 0 };
+    let launch = Launch::begin(machine.log().expect("opens")).and_then(|launch| launch.application(measured, measured, weights));
+    machine.tpm.extend(APPLICATION_PCR, Sha256Digest::ZERO);
+    let error = launch.and_then(|launch| launch.seal(Sha256Digest::ZERO, [0; 32])).err().expect("refused");
+    assert!(matches!(error, LaunchError::Log(LogError::Unexplained { .. })), "{error:?}");
+}
+
+/// The log's PCRs must be quoted, and two.
+pub fn the_logs_pcrs_must_be_quoted_and_apart() {
+    let machine = Machine::new();
+    let tpm = Tpm::open(TpmSettings { pcrs: vec![0, 14], ..machine.settings() }).expect("opens");
+    let open = |identity| ApplicationLog::open(&machine.log_path(), tpm.clone(), 14, identity).err().expect("refused");
+    assert!(matches!(open(15), LogError::NotQuoted { pcr: 15 }));
+    assert!(matches!(open(14), LogError::SharedPcr { pcr: 14 }));
+}

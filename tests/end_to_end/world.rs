@@ -1,0 +1,66 @@
+//! What the tests share: a machine with a TPM, a gateway on it, and a shim in front.
+
+use std::{future::Future, path::PathBuf, sync::OnceLock};
+
+use blindllama_tests::{
+    gateway::{Machine, Setup},
+    process::Process,
+    project,
+    shim::Shim,
+};
+
+/// Started when the first test asks, stopped when the last reference goes.
+#[derive(Default)]
+pub struct SharedWorld(OnceLock<World>);
+
+impl SharedWorld {
+    /// The world, started if it is not yet.
+    pub fn get(&self) -> &World {
+        self.0.get_or_init(World::start)
+    }
+}
+
+/// A verified gateway with the default model. Fields drop in this order: shim, gateway, machine.
+pub struct World {
+    /// The shim in front of the gateway.
+    pub shim: Shim,
+    /// The gateway's process.
+    pub gateway: Process,
+    /// The machine it runs on.
+    pub machine: Machine,
+    /// The policy that trusts it.
+    pub policy: PathBuf,
+}
+
+impl World {
+    fn start() -> Self {
+        let firmware_log = project::root().join("attest/tests/vectors/eventlog/sha256-only-intel-board/eventlog.bin");
+        let machine = Machine::boot();
+        machine.measure_firmware(&firmware_log);
+        let setup = Setup { firmware_log: Some(firmware_log), ..Setup::default_model() };
+        let policy = machine.provision(&setup);
+        let gateway = machine.start_gateway(&setup);
+        let shim = Shim::start(&machine.url(), &policy);
+        Self { shim, gateway, machine, policy }
+    }
+
+    /// The name that the gateway serves its model under.
+    pub fn model(&self) -> &'static str {
+        "smollm2-135m-instruct"
+    }
+
+    /// A chat request with one question.
+    pub fn chat(&self, question: &str, more: serde_json::Value) -> String {
+        let mut request = serde_json::json!({"model": self.model(), "messages": [{"role": "user", "content": question}]});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            request[key] = value.clone();
+        }
+        request.to_string()
+    }
+}
+
+/// Runs a test's asynchronous part.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(test)
+}

@@ -1,0 +1,129 @@
+//! The real gateway under test, with its own software TPM behind a proxy that tests can share.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use blindllama_attest::digest::Sha256Digest;
+use blindllama_attest_tpm::{Tpm, TpmSettings};
+use tempfile::TempDir;
+
+use crate::{process::Process, project, software_tpm::SoftwareTpm, tpm_proxy::TpmProxy};
+
+/// How long the gateway may take to measure and load, on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(300);
+
+/// What differs from the default configuration, and from the program and model as they were built.
+#[derive(Clone)]
+pub struct Setup {
+    /// The gateway's program file.
+    pub program: PathBuf,
+    /// The model's folder.
+    pub model: PathBuf,
+    /// Environment overrides of the configuration.
+    pub overrides: Vec<(String, String)>,
+    /// A TCG log that explains the TPM's boot PCRs.
+    pub firmware_log: Option<PathBuf>,
+}
+
+impl Setup {
+    /// The program, model and configuration that `make run` uses, in float32.
+    pub fn default_model() -> Self {
+        let overrides = vec![("BLINDLLAMA_ENGINE__VLLM__DTYPE".to_owned(), "float32".to_owned())];
+        Self { program: project::program("blindllama-gateway"), model: project::default_model(), overrides, firmware_log: None }
+    }
+}
+
+/// A machine: a TPM that has booted, and the gateway's state on it.
+pub struct Machine {
+    folder: TempDir,
+    _tpm: SoftwareTpm,
+    proxy: TpmProxy,
+    address: std::net::SocketAddr,
+}
+
+impl Machine {
+    /// Boots a machine with a fresh software TPM.
+    pub fn boot() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tpm = SoftwareTpm::start(&folder.path().join("tpm"));
+        let proxy = TpmProxy::start(tpm.port());
+        let address = ([127, 0, 0, 1], project::free_port()).into();
+        Self { folder, _tpm: tpm, proxy, address }
+    }
+
+    /// Does what this machine's firmware would have done at boot: extends the TPM with every event of `log`.
+    pub fn measure_firmware(&self, log: &Path) {
+        let log = std::fs::read(log).expect("the firmware's log");
+        let settings = TpmSettings { tcti: self.tcti(), state_dir: self.path("firmware"), pcrs: vec![0] };
+        let tpm = Tpm::open(settings).expect("the machine's TPM");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for (pcr, digest) in crate::firmware::extends(&log) {
+            runtime.block_on(tpm.extend(pcr, Sha256Digest::from_bytes(digest))).expect("an extended PCR");
+        }
+    }
+
+    /// The TCTI that the gateway uses, and anybody else on this machine.
+    pub fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.proxy.port())
+    }
+
+    /// Where the gateway keeps the blobs of its attestation key.
+    pub fn gateway_state(&self) -> PathBuf {
+        self.folder.path().join("gateway")
+    }
+
+    /// A path in the machine's own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The gateway's address, the same for every gateway that runs on this machine.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    /// The gateway's URL.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Writes the policy that trusts this machine and `setup`, as `make run` does.
+    pub fn provision(&self, setup: &Setup) -> PathBuf {
+        let policy = self.path("policy.toml");
+        let output = self.command(setup, "provision").arg("--policy").arg(&policy).output().expect("the gateway's program");
+        assert!(output.status.success(), "provisioning failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        policy
+    }
+
+    /// Starts a gateway and waits until it serves.
+    pub fn start_gateway(&self, setup: &Setup) -> Process {
+        Process::start("gateway", &mut self.command(setup, "serve"), "serving", START_LIMIT)
+    }
+
+    fn command(&self, setup: &Setup, subcommand: &str) -> Command {
+        let mut command = Command::new(&setup.program);
+        command.current_dir(project::root()).arg(subcommand).args(["--config", "configs/gateway.toml"]);
+        command.env("TSS2_LOG", "all+NONE").env("NO_COLOR", "1");
+        command.env("BLINDLLAMA_SERVER__LISTEN", self.address.to_string());
+        command.env("BLINDLLAMA_MODEL__PATH", &setup.model);
+        command.env("BLINDLLAMA_TPM__TCTI", self.tcti());
+        command.env("BLINDLLAMA_TPM__STATE_DIR", self.gateway_state());
+        command.env("BLINDLLAMA_TPM__APPLICATION_LOG", self.path("run/application.log"));
+        if let Some(log) = &setup.firmware_log {
+            command.env("BLINDLLAMA_TPM__FIRMWARE_LOG", log);
+        }
+        command.envs(setup.overrides.iter().map(|(key, value)| (key, value)));
+        command
+    }
+}
+
+/// Copies a model's folder, so that one file of it can be changed.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the copy's folder");
+    for entry in std::fs::read_dir(from).expect("the model's folder").map(|entry| entry.expect("an entry")) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copied file");
+    }
+}

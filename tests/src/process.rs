@@ -1,0 +1,101 @@
+//! A program under test: its output is kept, its readiness is awaited, and it dies with its owner.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+/// A running program.
+pub struct Process {
+    name: String,
+    child: Child,
+    output: Arc<Mutex<String>>,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    /// Starts `command` and returns once a line of its output contains `ready`.
+    ///
+    /// # Panics
+    /// With the program's output, if it ends or `limit` passes before that.
+    pub fn start(name: &str, command: &mut Command, ready: &str, limit: Duration) -> Self {
+        let mut process = Self::spawn(name, command);
+        process.wait_for(ready, limit);
+        process
+    }
+
+    /// Starts `command` without waiting for anything.
+    pub fn spawn(name: &str, command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let output = Arc::new(Mutex::new(String::new()));
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        let stderr = child.stderr.take().expect("piped");
+        keep_lines(stdout, output.clone(), sender.clone());
+        keep_lines(stderr, output.clone(), sender);
+        Self { name: name.to_owned(), child, output, lines }
+    }
+
+    /// Waits for a line that contains `text`.
+    ///
+    /// # Panics
+    /// As for [`Process::start`].
+    pub fn wait_for(&mut self, text: &str, limit: Duration) {
+        let deadline = std::time::Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => panic!("{} said no {text:?} within {limit:?}:\n{}", self.name, self.output()),
+                Err(RecvTimeoutError::Disconnected) => panic!("{} ended before it said {text:?}:\n{}", self.name, self.output()),
+            }
+        }
+    }
+
+    /// Everything that the program has printed so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no reader panics").clone()
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(sent.success(), "{} had ended already:\n{}", self.name, self.output());
+        self.wait()
+    }
+
+    /// Waits for the program's own end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("the child's status")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn keep_lines(source: impl Read + Send + 'static, output: Arc<Mutex<String>>, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            let mut output = output.lock().expect("no reader panics");
+            output.push_str(&line);
+            output.push('\n');
+            drop(output);
+            // Nobody waits for lines once the program is ready.
+            let _ = lines.send(line);
+        }
+    });
+}

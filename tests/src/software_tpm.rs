@@ -1,0 +1,118 @@
+//! A real TPM 2.0 in software (swtpm), one for each test that wants one.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test kit fails by panicking")]
+
+use std::{
+    net::{Ipv4Addr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    thread,
+    time::{Duration, Instant},
+};
+
+use blindllama_attest::digest::Sha256Digest;
+
+use crate::tpm_proxy::{TpmProxy, listen_on_pair};
+
+/// How often other ports are tried because somebody took the free ones first.
+const ATTEMPTS: usize = 5;
+
+/// How long swtpm may take to listen; it normally takes some 50 ms.
+const START: Duration = Duration::from_secs(20);
+
+/// A running swtpm that several programs can use at the same time. It is killed when dropped; its state stays in its folder.
+pub struct SoftwareTpm {
+    folder: PathBuf,
+    process: Child,
+    proxy: TpmProxy,
+}
+
+impl SoftwareTpm {
+    /// Makes a TPM with an EK certificate in `folder`, unless there is one, and starts it.
+    ///
+    /// # Panics
+    /// If swtpm is missing or does not start.
+    #[must_use]
+    pub fn start(folder: &Path) -> Self {
+        let provisioned = script().arg("provision").arg(folder).status().expect("bash is there");
+        assert!(provisioned.success(), "scripts/tpm.sh provision failed");
+        let (process, proxy) = launch(folder);
+        Self { folder: folder.to_owned(), process, proxy }
+    }
+
+    /// Kills the TPM and starts it again, as a power cut would: PCRs are zero afterwards, and nothing is loaded. It is found
+    /// at another address then.
+    ///
+    /// # Panics
+    /// As for [`SoftwareTpm::start`].
+    pub fn reset(&mut self) {
+        self.kill();
+        (self.process, self.proxy) = launch(&self.folder);
+    }
+
+    /// Where the gateway, or tpm2-tools, find this TPM.
+    #[must_use]
+    pub fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.proxy.port())
+    }
+
+    /// A tpm2-tools program that talks to this TPM, for what a test does beside a running gateway.
+    #[must_use]
+    pub fn tool(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("TPM2TOOLS_TCTI", self.tcti()).env("TSS2_LOG", "all+none");
+        command
+    }
+
+    /// Extends a PCR behind the gateway's back.
+    ///
+    /// # Panics
+    /// If tpm2_pcrextend is missing or fails.
+    pub fn extend(&self, pcr: u8, digest: Sha256Digest) {
+        let status = self.tool("tpm2_pcrextend").arg(format!("{pcr}:sha256={digest}")).status().expect("tpm2-tools are there");
+        assert!(status.success(), "tpm2_pcrextend failed");
+    }
+
+    /// The data port, for tests that send raw commands.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.proxy.port()
+    }
+
+    fn kill(&mut self) {
+        // It may have ended already; waiting reaps it either way.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+impl Drop for SoftwareTpm {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn script() -> Command {
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/tpm.sh"))
+}
+
+fn launch(folder: &Path) -> (Child, TpmProxy) {
+    let (process, port) = (0..ATTEMPTS).find_map(|_| spawn(folder)).expect("swtpm starts on one of five pairs of free ports");
+    (process, TpmProxy::start(port))
+}
+
+/// Starts swtpm on free ports and waits until it listens; `None` if it ended, as it does when a port is taken.
+fn spawn(folder: &Path) -> Option<(Child, u16)> {
+    let port = listen_on_pair()?.0.local_addr().ok()?.port();
+    let mut process = script().arg("start").arg(folder).arg(port.to_string()).spawn().expect("bash is there");
+    let deadline = Instant::now() + START;
+    while process.try_wait().expect("our own child").is_none() {
+        // The control port: a connection there does not keep commands out.
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port + 1)).is_ok() {
+            return Some((process, port));
+        }
+        assert!(Instant::now() < deadline, "swtpm did not listen on port {port} within {START:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+    None
+}

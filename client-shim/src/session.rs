@@ -2,7 +2,8 @@
 //!
 //! A request gets a connection only out of a live verification. There is one verification at a time: whoever comes meanwhile
 //! waits for it and shares its result. It runs in a task of its own, so a client that goes away does not cut it off for the
-//! others.
+//! others. A request that is under way when a verification runs out is finished: it was sent to a gateway that was verified
+//! then, over a connection to the attested key.
 
 use std::sync::Arc;
 

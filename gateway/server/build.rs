@@ -1,5 +1,8 @@
-//! Lets the binary find libpython where the build found it.
+//! Lets the binary find the shared libpython that the engine bridge was built for.
 
 fn main() {
-    pyo3_build_config::add_libpython_rpath_link_args();
+    println!("cargo::rerun-if-env-changed=DEP_BLINDLLAMA_ENGINE_VLLM_LIBPYTHON_FOLDER");
+    if let Ok(folder) = std::env::var("DEP_BLINDLLAMA_ENGINE_VLLM_LIBPYTHON_FOLDER") {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    }
 }

@@ -30,7 +30,8 @@ pub fn honest_evidence(world: &World, nonce: &str) -> Value {
 fn altering(world: &World, alter: impl Fn(&mut Value) + Send + Sync + 'static) -> Evidence {
     let address = world.machine.address();
     Arc::new(move |nonce| {
-        let fetched = run(async { http::send_tls(address, http::get(&format!("/attestation?nonce={nonce}"))).await.complete().await });
+        let fetched =
+            run(async { http::send_tls(address, http::get(&format!("/attestation?nonce={nonce}"))).await.complete().await });
         let mut document = fetched.expect("evidence").json();
         alter(&mut document);
         Bytes::from(document.to_string())
@@ -52,7 +53,8 @@ fn refuses(policy: &Path, key: TlsKey, evidence: Evidence, code: &str) {
         let shim = tokio::task::spawn_blocking(move || Shim::start(&url, &policy_file)).await.expect("the shim");
         for stream in [false, true] {
             let chat = json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": CANARY}]}).to_string();
-            let answer = http::send(shim.address, http::post("/v1/chat/completions", chat)).await.complete().await.expect("an answer");
+            let answer =
+                http::send(shim.address, http::post("/v1/chat/completions", chat)).await.complete().await.expect("an answer");
             assert_eq!(answer.status.as_u16(), 502, "{code}: {:?}", answer.body);
             assert_eq!(answer.json()["error"]["code"], code);
         }

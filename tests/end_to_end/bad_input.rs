@@ -16,8 +16,18 @@ pub fn each_gets_its_error_and_the_server_goes_on(world: &World) {
         ("an unknown role", json!({"model": model, "messages": [{"role": "wizard", "content": "Hi"}]}).to_string(), 400, "role"),
         ("an unknown model", json!({"model": "gpt-9", "messages": user("Hi")}).to_string(), 404, "gpt-9"),
         ("no messages", json!({"model": model, "messages": []}).to_string(), 400, "messages"),
-        ("an unknown parameter", json!({"model": model, "messages": user("Hi"), "guided_json": {}}).to_string(), 400, "guided_json"),
-        ("a prompt beyond the context", json!({"model": model, "messages": user(&"word ".repeat(20_000))}).to_string(), 400, "context"),
+        (
+            "an unknown parameter",
+            json!({"model": model, "messages": user("Hi"), "guided_json": {}}).to_string(),
+            400,
+            "guided_json",
+        ),
+        (
+            "a prompt beyond the context",
+            json!({"model": model, "messages": user(&"word ".repeat(20_000))}).to_string(),
+            400,
+            "context",
+        ),
         ("50 MB", json!({"model": model, "messages": user(&"x".repeat(50 << 20))}).to_string(), 413, ""),
     ];
     for (name, body, status, named) in cases {

@@ -39,7 +39,12 @@ pub fn answers_equal_those_of_vllm(world: &World) {
         });
         let answer = answer.expect("an answer").json();
         let choice = &answer["choices"][0];
-        let found = (&choice["message"]["content"], &choice["finish_reason"], &answer["usage"]["completion_tokens"], &answer["usage"]["prompt_tokens"]);
+        let found = (
+            &choice["message"]["content"],
+            &choice["finish_reason"],
+            &answer["usage"]["completion_tokens"],
+            &answer["usage"]["prompt_tokens"],
+        );
         let wanted = (&expected["text"], &expected["finish_reason"], &expected["completion_tokens"], &expected["prompt_tokens"]);
         assert_eq!(found, wanted, "to {}", expected["messages"]);
     }
@@ -63,7 +68,8 @@ pub fn verify_prints_every_check_and_weakening(world: &World) {
     let (output, verdict) = shim::verify(&world.machine.url(), &world.policy);
     assert_eq!(output.status.code(), Some(0), "{verdict}");
     assert_eq!(verdict["verified"], true);
-    let checks: Vec<u64> = verdict["checks"].as_array().expect("checks").iter().filter_map(|check| check["number"].as_u64()).collect();
+    let checks: Vec<u64> =
+        verdict["checks"].as_array().expect("checks").iter().filter_map(|check| check["number"].as_u64()).collect();
     assert_eq!(checks, (1..=16).collect::<Vec<u64>>(), "{verdict}");
     let weakened = verdict["weakened"].to_string();
     for text in [weakened, world.shim.process.output()] {

@@ -27,32 +27,57 @@ fn main() {
     conclusion.exit()
 }
 
-fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
-    let alone = |name: &str, test: fn()| Trial::test(name, move || passes(test));
-    let shared = |name: &str, test: fn(&world::World)| {
-        let world = world.clone();
-        Trial::test(name, move || passes(|| test(world.get())))
+/// Trials named after their functions; those in `shared` get the world as their argument.
+macro_rules! trials {
+    (alone { $($alone_module:ident::$alone:ident,)* } shared($world:expr) { $($module:ident::$test:ident,)* }) => {
+        vec![
+            $(Trial::test(concat!(stringify!($alone_module), "::", stringify!($alone)), || passes($alone_module::$alone)),)*
+            $({
+                let world: Arc<SharedWorld> = $world.clone();
+                Trial::test(concat!(stringify!($module), "::", stringify!($test)), move || passes(|| $module::$test(world.get())))
+            },)*
+        ]
     };
-    vec![
-        alone("borders::the_shim_knows_neither_python_nor_a_tpm_library", borders::the_shim_knows_neither_python_nor_a_tpm_library),
-        alone("borders::crates_depend_only_on_what_they_may", borders::crates_depend_only_on_what_they_may),
-        alone("borders::there_is_one_cryptographic_provider", borders::there_is_one_cryptographic_provider),
-        alone("standalone::the_shim_needs_no_tpm_library_and_no_python", standalone::the_shim_needs_no_tpm_library_and_no_python),
-        shared("chat::openai_sdk", chat::openai_sdk),
-        shared("chat::langchain", chat::langchain),
-        shared("chat::answers_equal_those_of_vllm", chat::answers_equal_those_of_vllm),
-        shared("chat::every_answer_names_its_binding", chat::every_answer_names_its_binding),
-        shared("chat::verify_prints_every_check_and_weakening", chat::verify_prints_every_check_and_weakening),
-        shared("disconnect::a_streaming_client_that_goes_frees_its_request", disconnect::a_streaming_client_that_goes_frees_its_request),
-        shared("disconnect::a_waiting_client_that_goes_frees_its_request", disconnect::a_waiting_client_that_goes_frees_its_request),
-        shared("bad_input::each_gets_its_error_and_the_server_goes_on", bad_input::each_gets_its_error_and_the_server_goes_on),
-        shared("tampering::every_flipped_bit_is_refused", tampering::every_flipped_bit_is_refused),
-        shared("attacks::another_tls_key", attacks::another_tls_key),
-        shared("attacks::replayed_evidence", attacks::replayed_evidence),
-        shared("attacks::altered_evidence", attacks::altered_evidence),
-        alone("attacks::a_binding_that_was_never_measured", attacks::a_binding_that_was_never_measured),
-        shared("chat::nothing_of_a_conversation_is_logged", chat::nothing_of_a_conversation_is_logged),
-        alone("restarted::another_binary_config_or_model_is_refused", restarted::another_binary_config_or_model_is_refused),
+}
+
+fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
+    trials![
+        alone {
+        borders::the_shim_knows_neither_python_nor_a_tpm_library,
+        borders::crates_depend_only_on_what_they_may,
+        borders::there_is_one_cryptographic_provider,
+        standalone::the_shim_needs_no_tpm_library_and_no_python,
+        tpm::a_quote_is_what_the_tpm_signed,
+        tpm::quotes_and_values_agree_while_pcrs_change,
+        tpm::leftovers_are_flushed,
+        tpm::the_attestation_key_persists,
+        tpm::a_foreign_attestation_key_is_refused,
+        tpm::an_unreachable_tpm_is_named,
+        tpm::one_gateway_per_tpm,
+        tpm::a_restarted_gateway_continues_the_log,
+        tpm::a_tampered_log_is_refused,
+        tpm::a_crash_before_the_extend_is_tolerated,
+        tpm::a_log_from_before_a_tpm_reset_is_refused,
+        tpm::a_foreign_extend_prevents_the_seal,
+        tpm::the_logs_pcrs_must_be_quoted_and_apart,
+        attacks::a_binding_that_was_never_measured,
+        restarted::another_binary_config_or_model_is_refused,
+        }
+        shared(world) {
+        chat::openai_sdk,
+        chat::langchain,
+        chat::answers_equal_those_of_vllm,
+        chat::every_answer_names_its_binding,
+        chat::verify_prints_every_check_and_weakening,
+        disconnect::a_streaming_client_that_goes_frees_its_request,
+        disconnect::a_waiting_client_that_goes_frees_its_request,
+        bad_input::each_gets_its_error_and_the_server_goes_on,
+        tampering::every_flipped_bit_is_refused,
+        attacks::another_tls_key,
+        attacks::replayed_evidence,
+        attacks::altered_evidence,
+        chat::nothing_of_a_conversation_is_logged,
+        }
     ]
 }
 

@@ -5,7 +5,8 @@ use std::process::Command;
 use blindllama_tests::project;
 
 /// The libraries that every Debian has; the shim may need no other.
-const ALLOWED: [&str; 6] = ["linux-vdso.so.1", "libc.so.6", "libgcc_s.so.1", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+const ALLOWED: [&str; 6] =
+    ["linux-vdso.so.1", "libc.so.6", "libgcc_s.so.1", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 
 pub fn the_shim_needs_no_tpm_library_and_no_python() {
     let program = project::program("blindllama");
@@ -37,7 +38,10 @@ fn runs_in_an_empty_root(program: &std::path::Path) {
     let output = Command::new("chroot").arg(root.path()).args(["/blindllama", "--version"]).env_clear().output();
     match output {
         Ok(output) if output.status.code() == Some(125) => {
-            eprintln!("skipped: running the shim in an empty root needs root ({})", String::from_utf8_lossy(&output.stderr).trim());
+            eprintln!(
+                "skipped: running the shim in an empty root needs root ({})",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
         Err(error) => eprintln!("skipped: running the shim in an empty root: {error}"),

@@ -48,12 +48,26 @@ pub fn every_flipped_bit_is_refused(world: &World) {
 
     let mut codes = BTreeMap::new();
     for path in ["/tpm/quote", "/tpm/signature", "/tpm/ak_public"] {
-        flip_all(&client, &honest, path, &mut codes, |text| BASE64.decode(text.as_bytes()).expect("base64"), |bytes| BASE64.encode(bytes));
+        flip_all(
+            &client,
+            &honest,
+            path,
+            &mut codes,
+            |text| BASE64.decode(text.as_bytes()).expect("base64"),
+            |bytes| BASE64.encode(bytes),
+        );
     }
     let events = honest["event_log"]["application"].as_array().expect("a list").len();
     for event in 0..events {
         let path = format!("/event_log/application/{event}/digest");
-        flip_all(&client, &honest, &path, &mut codes, |text| HEXLOWER.decode(text.as_bytes()).expect("hex"), |bytes| HEXLOWER.encode(bytes));
+        flip_all(
+            &client,
+            &honest,
+            &path,
+            &mut codes,
+            |text| HEXLOWER.decode(text.as_bytes()).expect("hex"),
+            |bytes| HEXLOWER.encode(bytes),
+        );
     }
     flip_firmware_digests(&client, &honest, &mut codes);
     eprintln!("refusals of flipped bits, by place and code: {codes:#?}");

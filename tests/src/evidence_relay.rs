@@ -34,7 +34,8 @@ impl TlsKey {
     /// A fresh key.
     pub fn generate() -> Self {
         let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(["localhost".to_owned()]).and_then(|params| params.self_signed(&key)).expect("a certificate");
+        let certificate =
+            CertificateParams::new(["localhost".to_owned()]).and_then(|params| params.self_signed(&key)).expect("a certificate");
         Self { key, certificate }
     }
 

@@ -7,10 +7,9 @@ use std::{
 };
 
 use blindllama_attest::digest::Sha256Digest;
-use blindllama_attest_tpm::{Tpm, TpmSettings};
 use tempfile::TempDir;
 
-use crate::{process::Process, project, software_tpm::SoftwareTpm, tpm_proxy::TpmProxy};
+use crate::{process::Process, project, software_tpm::SoftwareTpm};
 
 /// How long the gateway may take to measure and load, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -39,8 +38,7 @@ impl Setup {
 /// A machine: a TPM that has booted, and the gateway's state on it.
 pub struct Machine {
     folder: TempDir,
-    _tpm: SoftwareTpm,
-    proxy: TpmProxy,
+    tpm: SoftwareTpm,
     address: std::net::SocketAddr,
 }
 
@@ -49,25 +47,21 @@ impl Machine {
     pub fn boot() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let tpm = SoftwareTpm::start(&folder.path().join("tpm"));
-        let proxy = TpmProxy::start(tpm.port());
         let address = ([127, 0, 0, 1], project::free_port()).into();
-        Self { folder, _tpm: tpm, proxy, address }
+        Self { folder, tpm, address }
     }
 
     /// Does what this machine's firmware would have done at boot: extends the TPM with every event of `log`.
     pub fn measure_firmware(&self, log: &Path) {
         let log = std::fs::read(log).expect("the firmware's log");
-        let settings = TpmSettings { tcti: self.tcti(), state_dir: self.path("firmware"), pcrs: vec![0] };
-        let tpm = Tpm::open(settings).expect("the machine's TPM");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         for (pcr, digest) in crate::firmware::extends(&log) {
-            runtime.block_on(tpm.extend(pcr, Sha256Digest::from_bytes(digest))).expect("an extended PCR");
+            self.tpm.extend(pcr, Sha256Digest::from_bytes(digest));
         }
     }
 
     /// The TCTI that the gateway uses, and anybody else on this machine.
     pub fn tcti(&self) -> String {
-        format!("swtpm:host=127.0.0.1,port={}", self.proxy.port())
+        self.tpm.tcti()
     }
 
     /// Where the gateway keeps the blobs of its attestation key.

@@ -8,9 +8,7 @@ use blindllama_attest::{
     digest::Sha256Digest,
     evidence::{EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION, encoding::Base64Array, encoding::Base64Bytes},
     nonce::{self, Nonce, NonceProof},
-    policy::{
-        ApplicationMeasurements, Platform, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
-    },
+    policy::{ApplicationMeasurements, Platform, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches},
     tpm::AttestationKey,
 };
 use blindllama_attest_tpm::{

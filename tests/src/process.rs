@@ -16,7 +16,7 @@ pub struct Process {
     name: String,
     child: Child,
     output: Arc<Mutex<String>>,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
 }
 
 impl Process {
@@ -25,7 +25,7 @@ impl Process {
     /// # Panics
     /// With the program's output, if it ends or `limit` passes before that.
     pub fn start(name: &str, command: &mut Command, ready: &str, limit: Duration) -> Self {
-        let mut process = Self::spawn(name, command);
+        let process = Self::spawn(name, command);
         process.wait_for(ready, limit);
         process
     }
@@ -40,18 +40,19 @@ impl Process {
         let stderr = child.stderr.take().expect("piped");
         keep_lines(stdout, output.clone(), sender.clone());
         keep_lines(stderr, output.clone(), sender);
-        Self { name: name.to_owned(), child, output, lines }
+        Self { name: name.to_owned(), child, output, lines: Mutex::new(lines) }
     }
 
     /// Waits for a line that contains `text`.
     ///
     /// # Panics
     /// As for [`Process::start`].
-    pub fn wait_for(&mut self, text: &str, limit: Duration) {
+    pub fn wait_for(&self, text: &str, limit: Duration) {
         let deadline = std::time::Instant::now() + limit;
         loop {
             let left = deadline.saturating_duration_since(std::time::Instant::now());
-            match self.lines.recv_timeout(left) {
+            let line = self.lines.lock().expect("no reader panics").recv_timeout(left);
+            match line {
                 Ok(line) if line.contains(text) => return,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => panic!("{} said no {text:?} within {limit:?}:\n{}", self.name, self.output()),

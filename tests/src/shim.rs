@@ -22,7 +22,10 @@ impl Shim {
     pub fn start(gateway: &str, policy: &Path) -> Self {
         let address: SocketAddr = ([127, 0, 0, 1], project::free_port()).into();
         let mut command = Command::new(project::program("blindllama"));
-        command.env("NO_COLOR", "1").args(["connect", "--gateway", gateway, "--listen", &address.to_string(), "--policy"]).arg(policy);
+        command
+            .env("NO_COLOR", "1")
+            .args(["connect", "--gateway", gateway, "--listen", &address.to_string(), "--policy"])
+            .arg(policy);
         let process = Process::start("shim", &mut command, "listening", Duration::from_secs(60));
         Self { process, address }
     }

@@ -146,7 +146,7 @@ impl Connect {
             banner
         });
         let banner = banner.await.unwrap();
-        let address = banner.split("http://").nth(1).unwrap().split("/v1").next().unwrap().parse().unwrap();
+        let address = banner.split("base_url=\"http://").nth(1).unwrap().split("/v1").next().unwrap().parse().unwrap();
         (banner, address)
     }
 

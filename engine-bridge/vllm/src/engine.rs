@@ -167,8 +167,10 @@ fn with_absolute_python(settings: VllmSettings) -> Result<VllmSettings, StartErr
 }
 
 fn load(settings: &VllmSettings) -> Result<(VllmCore, ModelInfo), StartError> {
-    interpreter::start(&settings.python)
-        .map_err(|error: InterpreterError| StartError::Interpreter { path: settings.python.clone(), reason: error.to_string() })?;
+    interpreter::start(&settings.python).map_err(|error: InterpreterError| StartError::Interpreter {
+        path: settings.python.clone(),
+        reason: error.to_string(),
+    })?;
     VllmCore::load(settings).map_err(|error: LoadError| StartError::Load(error.to_string()))
 }
 

@@ -17,8 +17,8 @@ const CANARY: &str = "canary-0815-of-a-prompt";
 
 /// "What is the capital of France?" in the model's chat template.
 const QUESTION: &[u32] = &[
-    1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411, 407, 19712, 8182, 2, 198, 1, 4093, 198,
-    1780, 314, 260, 3575, 282, 4649, 47, 2, 198, 1, 520, 9531, 198,
+    1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411, 407, 19712, 8182, 2, 198, 1, 4093,
+    198, 1780, 314, 260, 3575, 282, 4649, 47, 2, 198, 1, 520, 9531, 198,
 ];
 /// "The capital of France is Paris." and the end of the turn.
 const ANSWER: &[u32] = &[504, 3575, 282, 4649, 314, 7042, 30, 2];
@@ -59,17 +59,16 @@ fn shuts_down_while_it_generates() {
 fn run_apart(part: &str) -> String {
     let model = model();
     assert!(model.join("config.json").is_file(), "there is no model at {}: run `make setup`", model.display());
-    let output = Command::new(std::env::current_exe().unwrap()).args(["--exact", part, "--ignored", "--nocapture"]).output().unwrap();
+    let output =
+        Command::new(std::env::current_exe().unwrap()).args(["--exact", part, "--ignored", "--nocapture"]).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{part}: {printed}");
     printed.into_owned()
 }
 
 fn model() -> PathBuf {
-    std::env::var_os("BLINDLLAMA_TEST_MODEL").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.state/models/smollm2-135m-instruct"),
-        PathBuf::from,
-    )
+    std::env::var_os("BLINDLLAMA_TEST_MODEL")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.state/models/smollm2-135m-instruct"), PathBuf::from)
 }
 
 fn start() -> VllmEngine {

@@ -6,9 +6,7 @@ use blindllama_attest::{
     digest::Sha256Digest,
     evidence::PcrBanks,
     firmware::FirmwareLog,
-    policy::{
-        self, ApplicationMeasurements, Platform, PolicyDocument, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
-    },
+    policy::{self, ApplicationMeasurements, Platform, PolicyDocument, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches},
     tpm::AttestationKey,
 };
 use blindllama_attest_tpm::Tpm;
@@ -40,8 +38,7 @@ pub(crate) fn provision(config: &Path, policy: &Path) -> Result<(), GatewayError
         platform: vec![platform(&config, &tpm)?],
         release: vec![release(&config)?],
     };
-    std::fs::write(policy, document.to_toml()?)
-        .map_err(|source| GatewayError::File { path: policy.to_owned(), source })?;
+    std::fs::write(policy, document.to_toml()?).map_err(|source| GatewayError::File { path: policy.to_owned(), source })?;
     tracing::info!(policy = %policy.display(), "written: it trusts this machine and what it would run now");
     Ok(())
 }

@@ -12,7 +12,7 @@ use blindllama_gateway::{
     App, Limits, ServedModel,
     config::GatewayConfig,
     server,
-    text::{ChatTemplate, Clock, Tokenizer},
+    text::{ChatTemplate, Tokenizer},
     tls::ServerIdentity,
 };
 
@@ -98,7 +98,7 @@ fn load_model(config: &GatewayConfig) -> Result<ServedModel, GatewayError> {
     Ok(ServedModel {
         name: config.model.served_name(),
         tokenizer: Arc::new(Tokenizer::load(folder)?),
-        template: Arc::new(ChatTemplate::load(folder, Clock::System)?),
+        template: Arc::new(ChatTemplate::load(folder, jiff::Zoned::now)?),
     })
 }
 

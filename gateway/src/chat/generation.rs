@@ -97,6 +97,8 @@ fn finish(reason: EngineFinish) -> Result<FinishReason, ApiError> {
     match reason {
         EngineFinish::Stop | EngineFinish::Repetition => Ok(FinishReason::Stop),
         EngineFinish::Length => Ok(FinishReason::Length),
-        EngineFinish::Abort | EngineFinish::Error => Err(ApiError::internal(format!("the engine ended a request with {reason:?}"))),
+        EngineFinish::Abort | EngineFinish::Error => {
+            Err(ApiError::internal(format!("the engine ended a request with {reason:?}")))
+        }
     }
 }

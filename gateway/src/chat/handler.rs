@@ -18,12 +18,14 @@ use crate::{
     app::unix_now,
     openai::{error::ApiError, request::ChatRequest},
     request_body::read_json,
-    request_id::random_hex,
+    request_id::{RequestId, random_hex},
     text::Detokenizer,
 };
 
 /// What the JSON document, or every chunk, of one completion begins with.
 pub(super) struct Head {
+    /// For the log.
+    pub(super) request_id: Option<RequestId>,
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
@@ -46,7 +48,8 @@ pub(crate) async fn create_chat_completion(
     let default_limit = || default_max_tokens(&app, prompt.len());
     let max_tokens = room(prompt.len(), max_tokens.or_else(default_limit), max_model_len)?;
     let generation = generate(&app, GenerateRequest { prompt, max_tokens, sampling }, permit)?;
-    let head = Head { id: completion_id()?, created: unix_now(), model: app.model.name.clone() };
+    let request_id = RequestId::of(&request);
+    let head = Head { request_id, id: completion_id()?, created: unix_now(), model: app.model.name.clone() };
     match delivery {
         Delivery::Whole => answer::collect(head, generation).await,
         Delivery::Stream { include_usage } => stream::start(head, generation, include_usage).await,

@@ -27,8 +27,7 @@ struct Pipeline {
 /// # Errors
 /// 400 if the template refuses the conversation, or it leaves no room for an answer.
 pub(super) async fn prompt(model: &ServedModel, messages: Vec<Message>, max_model_len: usize) -> Result<Vec<u32>, ApiError> {
-    let pipeline =
-        Pipeline { template: Arc::clone(&model.template), tokenizer: Arc::clone(&model.tokenizer), max_model_len };
+    let pipeline = Pipeline { template: Arc::clone(&model.template), tokenizer: Arc::clone(&model.tokenizer), max_model_len };
     if size(&messages) <= LARGE {
         return pipeline.run(&messages);
     }

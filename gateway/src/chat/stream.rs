@@ -17,9 +17,12 @@ use super::{
     generation::{Generation, Piece},
     handler::Head,
 };
-use crate::openai::{
-    error::ApiError,
-    response::{ChatCompletionChunk, ChunkChoice, Delta, FinishReason, Usage},
+use crate::{
+    openai::{
+        error::ApiError,
+        response::{ChatCompletionChunk, ChunkChoice, Delta, FinishReason, Usage},
+    },
+    request_id::RequestId,
 };
 
 /// Starts the stream once the engine has answered for the first time: until then an error still has a status.
@@ -93,7 +96,8 @@ impl EventStream {
     /// An error halfway is an event of its own; the missing `[DONE]` shows that the answer is not whole.
     fn failure(&mut self, error: &ApiError) -> Result<(), serde_json::Error> {
         if let Some(reason) = error.internal_reason() {
-            tracing::error!(completion_id = self.head.id, reason, "a stream failed");
+            let request_id = self.head.request_id.as_ref().map(RequestId::as_str);
+            tracing::error!(request_id, reason, "a stream failed");
         }
         self.ended = true;
         event(&mut self.events, &error.body())
@@ -106,7 +110,7 @@ impl EventStream {
     }
 
     fn chunk(&mut self, choices: &[ChunkChoice<'_>], usage: Option<Option<Usage>>) -> Result<(), serde_json::Error> {
-        let Head { id, created, model } = &self.head;
+        let Head { id, created, model, .. } = &self.head;
         let chunk = ChatCompletionChunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage };
         event(&mut self.events, &chunk)
     }

@@ -40,8 +40,8 @@ impl GatewayConfig {
     /// [`ConfigError`] names the file, the key and what would be right.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
-        let table: toml::Table = toml::from_str(&text)
-            .map_err(|source| ConfigError::NotToml { file: file.to_owned(), source: Box::new(source) })?;
+        let table: toml::Table =
+            toml::from_str(&text).map_err(|source| ConfigError::NotToml { file: file.to_owned(), source: Box::new(source) })?;
         // Settings live in sections, so a variable without `__` is none of ours: the command line's own, perhaps.
         let environment = Env::prefixed("BLINDLLAMA_").filter(|key| key.as_str().contains("__")).split("__");
         Figment::from(Serialized::from(table, Profile::Default))

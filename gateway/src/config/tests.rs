@@ -100,11 +100,9 @@ fn remote_code_and_a_second_model_are_refused_by_name() {
 
 #[test]
 fn impossible_values_are_refused() {
-    for (key, value, reason) in [
-        ("pcrs", "[14]", "15 is missing"),
-        ("pcrs", "[14, 15, 24]", "24 is no PCR"),
-        ("identity_pcr", "14", "have to differ"),
-    ] {
+    for (key, value, reason) in
+        [("pcrs", "[14]", "15 is missing"), ("pcrs", "[14, 15, 24]", "24 is no PCR"), ("identity_pcr", "14", "have to differ")]
+    {
         let error = load(&edited("state_dir", &format!("{key} = {value}\nstate_dir"))).unwrap_err();
         assert!(error.contains(reason), "{error}");
     }
@@ -149,7 +147,9 @@ fn every_committed_example_is_valid() {
     let mut files = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
-        if file.extension().is_some_and(|extension| extension == "toml") && file.file_stem().unwrap().to_string_lossy().starts_with("gateway") {
+        if file.extension().is_some_and(|extension| extension == "toml")
+            && file.file_stem().unwrap().to_string_lossy().starts_with("gateway")
+        {
             load(&fs::read_to_string(&file).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             files += 1;
         }

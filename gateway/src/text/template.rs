@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use jiff::{Zoned, fmt::strtime};
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter, syntax::SyntaxConfig,
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter,
+    syntax::SyntaxConfig,
     value::{Serde, ValueKind},
 };
 use minijinja_contrib::pycompat::unknown_method_callback;
@@ -241,9 +242,8 @@ mod tests {
     #[test]
     fn content_comes_in_the_form_that_the_template_reads() {
         let conversation = r#"[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]"#;
-        let render = |source: &str, json: &str| {
-            ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json)).unwrap()
-        };
+        let render =
+            |source: &str, json: &str| ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json)).unwrap();
         let only_text = "{{ messages[0].content }}";
         assert_eq!(render(only_text, conversation), "a\nb");
         let only_parts = "{% for part in messages[0].content %}[{{ part.text }}]{% endfor %}";

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_file_of_its_own_comes_first() {
-        let config = r#"{"chat_template": "b", "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "pad_token": null}"#;
+        let config =
+            r#"{"chat_template": "b", "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "pad_token": null}"#;
         let found = read_folder(&[("tokenizer_config.json", config), ("chat_template.jinja", "a")]).unwrap();
         assert_eq!(found.source, "a");
         let tokens: Vec<_> = found.special_tokens.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();

@@ -38,7 +38,11 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-pub(crate) async fn connect_tls(address: SocketAddr, spki: Sha256Digest, config: Option<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect_tls(
+    address: SocketAddr,
+    spki: Sha256Digest,
+    config: Option<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let config = config.unwrap_or_else(|| client_config(spki, &[&rustls::version::TLS13]));
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("anything").unwrap();

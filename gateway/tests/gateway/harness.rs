@@ -1,6 +1,11 @@
 //! Starts a gateway on a free port and stops it when the test ends.
 
-use std::{net::TcpListener, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
+};
 
 use blindllama_attest::{
     application::LoggedEvent,
@@ -21,10 +26,11 @@ use blindllama_gateway::{
     tls::ServerIdentity,
 };
 use bytes::Bytes;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpStream, task::JoinHandle};
+use tokio_rustls::client::TlsStream;
 
 use crate::{
-    client::Client,
+    client::{Client, connect_tls},
     engine::{Requests, ScriptedEngine, last, tokens},
 };
 
@@ -38,7 +44,7 @@ pub(crate) struct Gateway {
     pub(crate) requests: Requests,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) binding: Binding,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     stop: StopHandle,
     running: JoinHandle<std::io::Result<()>>,
 }
@@ -51,7 +57,7 @@ impl Gateway {
         let identity = ServerIdentity::generate().unwrap();
         let binding = Binding {
             tls_spki_sha256: identity.tls_spki_sha256(),
-            receipt_public_key: Base64Array::from(identity.receipt_public_key()),
+            receipt_public_key: Base64Array(identity.receipt_public_key()),
             hpke_public_key: None,
             model_sha256: Sha256Digest::of(&[b"weights"]),
         };
@@ -70,6 +76,15 @@ impl Gateway {
 
     pub(crate) async fn connect(&self) -> Client {
         Client::connect(self.address, self.binding.tls_spki_sha256).await
+    }
+
+    /// A TLS connection for whoever writes HTTP by hand.
+    pub(crate) async fn connect_raw(&self) -> TlsStream<TcpStream> {
+        connect_tls(self.address, self.binding.tls_spki_sha256, None).await.unwrap()
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The next request that reached the engine.
@@ -129,7 +144,7 @@ impl Attester for ScriptedAttester {
 }
 
 fn evidence(nonce: &Nonce, binding: Binding) -> EvidenceDocument {
-    let nothing = || Base64Bytes::from(Vec::new());
+    let nothing = || Base64Bytes(Vec::new());
     EvidenceDocument {
         version: VERSION,
         nonce: nonce.to_hex(),

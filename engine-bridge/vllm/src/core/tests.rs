@@ -144,7 +144,9 @@ fn nothing_that_python_prints_has_content() {
     assert!(output.status.success(), "{printed}");
     assert!(!printed.contains(CANARY), "{printed}");
     // The relay works at all, and gives what it may.
-    for expected in ["shown while loading", "vllm.leaky", "scripted_core.py:", "py.warnings", "RuntimeError at", "handled.elsewhere"] {
+    for expected in
+        ["shown while loading", "vllm.leaky", "scripted_core.py:", "py.warnings", "RuntimeError at", "handled.elsewhere"]
+    {
         assert!(printed.contains(expected), "`{expected}` is missing in: {printed}");
     }
 }

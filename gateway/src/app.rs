@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
+    path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,7 +13,7 @@ use crate::{
     admission::Admission,
     attestation::Attester,
     metrics::Metrics,
-    text::{ChatTemplate, Tokenizer},
+    text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError},
 };
 
 /// The running gateway: one model, its engine and its attester.
@@ -44,6 +45,29 @@ pub struct ServedModel {
     pub tokenizer: Arc<Tokenizer>,
     /// Messages to prompt.
     pub template: Arc<ChatTemplate>,
+}
+
+/// The model's text files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+impl ServedModel {
+    /// Loads tokenizer and chat template of the model in `folder`; templates see the system's clock and time zone.
+    ///
+    /// # Errors
+    /// [`ModelError`] names the file at fault.
+    pub fn load(name: String, folder: &Path) -> Result<Self, ModelError> {
+        let tokenizer = Arc::new(Tokenizer::load(folder)?);
+        let template = Arc::new(ChatTemplate::load(folder, jiff::Zoned::now)?);
+        Ok(Self { name, tokenizer, template })
+    }
 }
 
 impl App {

@@ -23,4 +23,4 @@ pub mod server;
 pub mod text;
 pub mod tls;
 
-pub use app::{App, Limits, ServedModel};
+pub use app::{App, Limits, ModelError, ServedModel};

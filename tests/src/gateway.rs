@@ -94,7 +94,7 @@ impl Machine {
 
     /// Starts a gateway and waits until it serves.
     pub fn start_gateway(&self, setup: &Setup) -> Process {
-        Process::start("gateway", &mut self.command(setup, "serve"), "serving", START_LIMIT)
+        Process::start("gateway", &mut self.command(setup, "serve"), "the gateway is ready", START_LIMIT)
     }
 
     fn command(&self, setup: &Setup, subcommand: &str) -> Command {

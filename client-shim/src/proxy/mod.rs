@@ -39,7 +39,7 @@ pub async fn serve(
     clients: Clients,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    let guard = Guard::new(listener.local_addr()?, clients);
+    let guard = Guard::new(clients);
     let shim = Arc::new(Shim { session, guard });
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);

@@ -10,7 +10,9 @@ import logging
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
+import traceback
 
 # Everything that could print content. vLLM's log records quote parameters and, after a crash, whole requests.
 
@@ -48,15 +50,18 @@ def quieten(relay):
         message = _text(record) if _loading else ""
         relay(record.levelno, record.name, f"{record.filename}:{record.lineno}", message)
 
+    def uncaught(kind, trace):
+        lines = [f"{frame.f_code.co_filename}:{line}" for frame, line in traceback.walk_tb(trace)]
+        relay(logging.ERROR, f"uncaught {kind.__name__}", lines[-1] if lines else "an unknown line", "")
+
     # The one place that each record of each logger passes. Handlers, also those that libraries add later, see nothing.
     logging.Logger.callHandlers = hand_over
     logging.getLogger().setLevel(logging.INFO)
     logging.captureWarnings(True)
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = _Sink()
-    logger = logging.getLogger("python")
-    sys.excepthook = lambda kind, *_: logger.error("uncaught %s", kind.__name__)
-    sys.unraisablehook = lambda event: logger.error("unraisable %s", event.exc_type.__name__)
-    threading.excepthook = lambda event: logger.error("uncaught %s in a thread", event.exc_type.__name__)
+    sys.excepthook = lambda kind, _, trace: uncaught(kind, trace)
+    sys.unraisablehook = lambda event: uncaught(event.exc_type, event.exc_traceback)
+    threading.excepthook = lambda event: uncaught(event.exc_type, event.exc_traceback)
 
 
 def _text(record):
@@ -72,15 +77,32 @@ def seal():
     _loading = False
 
 
+# What vLLM's worker processes log, where there are any (`tensor_parallel_size` above 1): nothing. They have no relay.
+_SILENCE = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"none": {"class": "logging.NullHandler"}},
+    "root": {"handlers": ["none"]},
+}
+
+
 # The engine.
 
 
 def load(settings):
     """Loads vLLM and the model; gives the engine and a description of the model as JSON."""
     settings = json.loads(settings)
-    _prepare_process(settings["python"])
     arguments = _engine_args(settings)
+    with tempfile.NamedTemporaryFile("w", prefix="blindllama-logging-", suffix=".json") as logging_config:
+        json.dump(_SILENCE, logging_config)
+        logging_config.flush()
+        _prepare_process(settings["python"], logging_config.name)
+        loaded = _load(arguments, settings["device"])
+    seal()
+    return loaded
 
+
+def _load(arguments, device):
     from vllm import SamplingParams
     from vllm.engine.arg_utils import EngineArgs
     from vllm.exceptions import VLLMClientError
@@ -89,9 +111,9 @@ def load(settings):
     from vllm.v1.engine.llm_engine import LLMEngine
     from vllm.version import __version__ as version
 
-    if current_platform.device_type != settings["device"]:
+    if current_platform.device_type != device:
         raise ValueError(
-            f"the configuration asks for {settings['device']}, but the installed vLLM {version} runs on"
+            f"the configuration asks for {device}, but the installed vLLM {version} runs on"
             f" {current_platform.device_type or 'no device of this machine'}"
         )
     llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
@@ -112,25 +134,25 @@ def load(settings):
         "version": version,
         "sampling": model.get_diff_sampling_param(),
     }
-    seal()
     return Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown), json.dumps(description)
 
 
-def _prepare_process(python):
+def _prepare_process(python, logging_config):
     """What vLLM and the helper processes it starts read from their surroundings."""
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
         del os.environ[name]
     os.environ |= {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-        # Our relay takes the records; vLLM's own handlers would print them.
-        "VLLM_CONFIGURE_LOGGING": "0",
+        "VLLM_CONFIGURE_LOGGING": "1",
+        "VLLM_LOGGING_CONFIG_PATH": logging_config,
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
+        "PYTHONWARNINGS": "ignore",
     }
     sys.executable = python
     multiprocessing.set_executable(python)

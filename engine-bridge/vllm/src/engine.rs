@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
@@ -70,7 +70,7 @@ pub struct VllmEngine {
     active: Arc<AtomicUsize>,
     exit: watch::Receiver<Option<Exit>>,
     /// Disconnected when the thread has ended, vLLM's own shutdown included.
-    ended: std::sync::Mutex<Receiver<()>>,
+    ended: Mutex<Receiver<()>>,
 }
 
 impl VllmEngine {
@@ -100,13 +100,7 @@ impl VllmEngine {
             })
             .map_err(StartError::Thread)?;
         let model = loaded.recv().map_err(|_| StartError::Lost)??;
-        Ok(Self {
-            model,
-            queue: RwLock::new(Some(queue)),
-            active: Arc::default(),
-            exit: exit_seen,
-            ended: std::sync::Mutex::new(ended),
-        })
+        Ok(Self { model, queue: RwLock::new(Some(queue)), active: Arc::default(), exit: exit_seen, ended: Mutex::new(ended) })
     }
 
     /// Waits until the engine's loop has ended, and says how.
@@ -207,7 +201,7 @@ mod tests {
             engine: "none".to_owned(),
             sampling_defaults: SamplingDefaults::default(),
         };
-        let ended = std::sync::Mutex::new(mpsc::channel().1);
+        let ended = Mutex::new(mpsc::channel().1);
         (VllmEngine { model, queue: RwLock::new(Some(queue)), active: Arc::default(), exit: exit_seen, ended }, requests, exit)
     }
 

@@ -1,6 +1,12 @@
 //! Real vLLM with the default model. Each test runs its part in a process of its own, since a process can start Python only
 //! once, and since what vLLM prints is examined from outside.
-#![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "the exemption for tests does not reach the functions that the tests share"
+)]
 
 use std::{
     path::{Path, PathBuf},
@@ -22,6 +28,11 @@ const QUESTION: &[u32] = &[
 ];
 /// "The capital of France is Paris." and the end of the turn.
 const ANSWER: &[u32] = &[504, 3575, 282, 4649, 314, 7042, 30, 2];
+
+/// A sentence often enough for the model to repeat it for ever.
+fn endless() -> GenerateRequest {
+    greedy(&ANSWER[..7].repeat(10), 1900)
+}
 
 /// Fails every step from now on, printing the canary in several ways.
 const SABOTAGE: &std::ffi::CStr = cr#"
@@ -124,6 +135,11 @@ async fn answers(engine: &VllmEngine) {
     assert_eq!(whole, (ANSWER.to_vec(), Ok(FinishReason::Stop)));
     let cut = collect(engine.generate(greedy(QUESTION, 3)).unwrap()).await;
     assert_eq!(cut, (ANSWER[..3].to_vec(), Ok(FinishReason::Length)));
+    // A seed makes sampling repeatable.
+    let mut sampled = greedy(QUESTION, 8);
+    sampled.sampling = Sampling { seed: Some(7), ..Sampling::default() };
+    let [first, second] = [engine.generate(sampled.clone()).unwrap(), engine.generate(sampled).unwrap()];
+    assert_eq!(collect(first).await, collect(second).await);
     // The whole blocks (of 128 tokens) of a prompt seen before come from the prefix cache.
     let long = QUESTION.repeat(5);
     for cached in [0, 128] {
@@ -133,10 +149,8 @@ async fn answers(engine: &VllmEngine) {
 }
 
 async fn aborts(engine: &VllmEngine) {
-    let mut dropped = engine.generate(greedy(QUESTION, 2000)).unwrap();
-    let mut sampled = greedy(QUESTION, 2000);
-    sampled.sampling = Sampling { seed: Some(1), min_p: 0.9, ..Sampling::default() };
-    let also_dropped = engine.generate(sampled).unwrap();
+    let mut dropped = engine.generate(endless()).unwrap();
+    let also_dropped = engine.generate(endless()).unwrap();
     dropped.next().await.unwrap().unwrap();
     assert_eq!(engine.active_requests(), 2);
     drop((dropped, also_dropped));
@@ -158,14 +172,14 @@ async fn refuses(engine: &VllmEngine) {
 }
 
 async fn dies(engine: &VllmEngine) {
-    let mut first = engine.generate(greedy(QUESTION, 2000)).unwrap();
+    let mut first = engine.generate(endless()).unwrap();
     first.next().await.unwrap().unwrap();
     Python::attach(|py| {
         let globals = pyo3::types::PyDict::new(py);
         globals.set_item("canary", CANARY).unwrap();
         py.run(SABOTAGE, Some(&globals), None).unwrap();
     });
-    let second = engine.generate(greedy(QUESTION, 2000));
+    let second = engine.generate(endless());
     assert_eq!(engine.stopped().await, Exit::Died);
     assert!(!engine.is_alive());
     assert_eq!(collect(first).await.1, Err(EngineError::Stopped));
@@ -182,7 +196,7 @@ async fn dies(engine: &VllmEngine) {
 #[ignore = "run in a process of its own by the test that reads what it prints"]
 async fn part_shuts_down_while_it_generates() {
     let engine = start();
-    let mut stream = engine.generate(greedy(QUESTION, 2000)).unwrap();
+    let mut stream = engine.generate(endless()).unwrap();
     stream.next().await.unwrap().unwrap();
     engine.shutdown();
     assert_eq!(engine.stopped().await, Exit::ShutDown);

@@ -70,7 +70,7 @@ impl Gateway {
         let limits = Limits { max_body_bytes: config.server.max_body_bytes, max_requests: config.engine.max_requests };
         let app = App::new(self.engine.clone(), self.model, Arc::new(self.attester), limits);
         let mut server = server::serve(app, listen(config)?, &self.identity, config.server.workers)?;
-        tracing::info!(address = %server.address(), model = %config.model.served_name(), "serving");
+        tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");
         let stop = server.stop_handle();
         let outcome = tokio::select! {
             ended = &mut server => return ended.map_err(GatewayError::Server),

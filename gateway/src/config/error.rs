@@ -57,10 +57,7 @@ impl From<figment::Error> for Problem {
     fn from(error: figment::Error) -> Self {
         let mut path = error.path.clone();
         let reason = match &error.kind {
-            Kind::UnknownField(name, expected) => {
-                path.push(name.clone());
-                format!("unknown key; known here: {}", expected.join(", "))
-            }
+            Kind::UnknownField(_, expected) => format!("unknown key; known here: {}", expected.join(", ")),
             Kind::MissingField(name) => {
                 path.push(name.to_string());
                 "is missing".to_owned()

@@ -44,18 +44,27 @@ pub(super) enum ContentFormat {
 impl ContentFormat {
     /// Finds out by rendering one message in both forms and looking for its text.
     ///
-    /// vLLM looks into the template's syntax tree for a loop over the content; where that succeeds, so does this.
-    pub(super) fn probe(render: impl Fn(Conversation<'_>) -> Option<String>) -> Self {
+    /// vLLM gives parts only to templates with a loop over the content, by a look at their syntax tree; so a template that
+    /// takes parts without a loop gets text here too.
+    pub(super) fn probe(source: &str, render: impl Fn(Conversation<'_>) -> Option<String>) -> Self {
         const NEEDLE: &str = "needle";
         let render = |content| render(Conversation(vec![Turn { role: "user", content }])).filter(|text| text.contains(NEEDLE));
         let text = render(TurnContent::Text(Cow::Borrowed(NEEDLE)));
         let parts = render(TurnContent::Parts(vec![TextPart { r#type: "text", text: NEEDLE }]));
         match (text, parts) {
             (None, Some(_)) => Self::Parts,
-            (Some(text), Some(parts)) if text == parts => Self::Either,
+            (Some(text), Some(parts)) if text == parts && loops_over_content(source) => Self::Either,
             _ => Self::Text,
         }
     }
+}
+
+/// Whether there is a tag `{% for … in …content… %}`.
+fn loops_over_content(source: &str) -> bool {
+    let tags = source.split("{%").skip(1).filter_map(|rest| rest.split("%}").next());
+    let statements = tags.map(|tag| tag.trim_matches(['-', '+']).trim());
+    let mut iterables = statements.filter_map(|statement| statement.strip_prefix("for ")?.split_once(" in "));
+    iterables.any(|(_, iterable)| iterable.contains("content"))
 }
 
 impl<'a> Conversation<'a> {

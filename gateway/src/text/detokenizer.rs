@@ -71,7 +71,10 @@ impl Detokenizer {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::{
+        path::{Path, PathBuf},
+        sync::LazyLock,
+    };
 
     use proptest::prelude::*;
 
@@ -80,12 +83,12 @@ mod tests {
     const PROMPT: &str = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n";
 
     /// The small tokenizer in the repository, and the default model's where it was fetched.
-    fn tokenizers() -> Vec<Arc<Tokenizer>> {
+    static TOKENIZERS: LazyLock<Vec<Arc<Tokenizer>>> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folders = [folder.join("tests/fixtures/tiny-chatml"), folder.join("../.state/models/smollm2-135m-instruct")];
         let present = folders.into_iter().filter(|folder: &PathBuf| folder.join("tokenizer.json").exists());
         present.map(|folder| Arc::new(Tokenizer::load(&folder).unwrap())).collect()
-    }
+    });
 
     fn stream(tokenizer: &Arc<Tokenizer>, prompt: &str, ids: &[u32]) -> Vec<String> {
         let prompt = tokenizer.encode(prompt).unwrap();
@@ -95,10 +98,10 @@ mod tests {
 
     #[test]
     fn a_character_of_several_tokens_comes_whole() {
-        for tokenizer in tokenizers() {
+        for tokenizer in TOKENIZERS.iter() {
             let ids = tokenizer.encode("𓀀").unwrap();
             assert!(ids.len() > 1);
-            let pieces = stream(&tokenizer, PROMPT, &ids);
+            let pieces = stream(tokenizer, PROMPT, &ids);
             assert_eq!(pieces.last().unwrap(), "𓀀");
             assert!(pieces[..pieces.len() - 1].iter().all(String::is_empty));
         }
@@ -106,19 +109,19 @@ mod tests {
 
     #[test]
     fn the_prompt_is_never_repeated() {
-        for tokenizer in tokenizers() {
+        for tokenizer in TOKENIZERS.iter() {
             let ids = tokenizer.encode("next").unwrap();
             for prompt in ["", "<|im_end|>", "ends broken: \u{fffd}", PROMPT] {
-                assert_eq!(stream(&tokenizer, prompt, &ids).concat(), "next", "{prompt:?}");
+                assert_eq!(stream(tokenizer, prompt, &ids).concat(), "next", "{prompt:?}");
             }
         }
     }
 
     #[test]
     fn special_tokens_are_skipped() {
-        for tokenizer in tokenizers() {
+        for tokenizer in TOKENIZERS.iter() {
             let ids = tokenizer.encode("a<|im_end|>b").unwrap();
-            assert_eq!(stream(&tokenizer, PROMPT, &ids).concat(), "ab");
+            assert_eq!(stream(tokenizer, PROMPT, &ids).concat(), "ab");
         }
     }
 
@@ -127,19 +130,19 @@ mod tests {
 
         #[test]
         fn streamed_text_is_the_whole_text(text in "(\\PC|[ \n\t]|[äß€漢😀👩‍👩‍👧🇫🇷]){0,40}") {
-            for tokenizer in tokenizers() {
+            for tokenizer in TOKENIZERS.iter() {
                 let ids = tokenizer.encode(&text).unwrap();
                 let whole = tokenizer.decode(&ids).unwrap();
                 prop_assume!(!whole.contains(char::REPLACEMENT_CHARACTER));
-                prop_assert_eq!(stream(&tokenizer, PROMPT, &ids).concat(), whole);
+                prop_assert_eq!(stream(tokenizer, PROMPT, &ids).concat(), whole);
             }
         }
 
         #[test]
         fn any_tokens_at_all_never_break_the_stream(ids in proptest::collection::vec(0_u32..400, 0..60)) {
-            for tokenizer in tokenizers() {
+            for tokenizer in TOKENIZERS.iter() {
                 let whole = tokenizer.decode(&ids).unwrap();
-                let streamed = stream(&tokenizer, PROMPT, &ids).concat();
+                let streamed = stream(tokenizer, PROMPT, &ids).concat();
                 if !whole.contains(char::REPLACEMENT_CHARACTER) {
                     prop_assert_eq!(streamed, whole);
                 } else {

@@ -71,12 +71,12 @@ impl ChatTemplate {
     /// # Errors
     /// [`TemplateError::Syntax`].
     pub fn new(source: &str, special_tokens: BTreeMap<String, String>, clock: Clock) -> Result<Self, TemplateError> {
-        let mut environment = environment(clock);
+        let mut environment = environment(clock).map_err(TemplateError::Syntax)?;
         environment.add_template_owned(NAME, without_generation_tags(source)).map_err(TemplateError::Syntax)?;
         // As vLLM looks for it: a template that never names the role would drop such messages or refuse them.
         let knows_developer = source.contains("\"developer\"") || source.contains("'developer'");
         let mut template = Self { environment, special_tokens, content: ContentFormat::Text, knows_developer };
-        template.content = ContentFormat::probe(|message| template.render_conversation(&message).ok());
+        template.content = ContentFormat::probe(source, |message| template.render_conversation(&message).ok());
         Ok(template)
     }
 
@@ -125,17 +125,19 @@ impl From<Error> for RenderError {
 struct Raised(String);
 
 /// The environment of `transformers.utils.chat_template_utils`.
-fn environment(clock: Clock) -> Environment<'static> {
+fn environment(clock: Clock) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default());
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_unknown_method_callback(unknown_method_callback);
     environment.set_formatter(python_formatter);
+    environment.add_test("iterable", is_iterable);
+    environment.add_test("sequence", is_sequence);
     environment.add_filter("tojson", python_json::tojson);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", move |format: &str| strftime(clock, format));
-    environment
+    Ok(environment)
 }
 
 /// Prints what Python spells otherwise.
@@ -145,6 +147,16 @@ fn python_formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Val
         ValueKind::Bool => Ok(out.write_str(if value.is_true() { "True" } else { "False" })?),
         _ => escape_formatter(out, state, value),
     }
+}
+
+/// `iter(None)` fails in Python, and templates tell by this whether there are tools.
+fn is_iterable(value: &Value) -> bool {
+    !matches!(value.kind(), ValueKind::None | ValueKind::Bool | ValueKind::Number)
+}
+
+/// Whatever has a length and items: in Python that is texts and mappings too.
+fn is_sequence(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Undefined | ValueKind::String | ValueKind::Seq | ValueKind::Map)
 }
 
 fn raise_exception(message: String) -> Result<Value, Error> {
@@ -178,10 +190,12 @@ fn without_generation_tags(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::{civil, tz::TimeZone};
+
     use super::*;
 
     fn now() -> Zoned {
-        "2024-07-09T10:11:12[UTC]".parse().unwrap()
+        civil::datetime(2024, 7, 9, 10, 11, 12, 0).to_zoned(TimeZone::UTC).unwrap()
     }
 
     fn messages(json: &str) -> Vec<Message> {
@@ -197,6 +211,15 @@ mod tests {
     #[test]
     fn python_spellings_are_printed() {
         assert_eq!(render("{{ none }} {{ true }} {{ false }} {{ 1 }} {{ tools }}").unwrap(), "None True False 1 None");
+    }
+
+    #[test]
+    fn tests_of_type_are_pythons() {
+        let tests =
+            "{{ tools is iterable }} {{ 1 is iterable }} {{ 'a' is iterable }} {{ [] is iterable }} {{ missing is iterable }}";
+        assert_eq!(render(tests).unwrap(), "False False True True True");
+        let tests = "{{ tools is sequence }} {{ 'a' is sequence }} {{ {} is sequence }} {{ [] is sequence }}";
+        assert_eq!(render(tests).unwrap(), "False True True True");
     }
 
     #[test]
@@ -252,5 +275,7 @@ mod tests {
         let either = format!("{{% if messages[0].content is string %}}{only_text}{{% else %}}{only_parts}{{% endif %}}");
         let either = either.replace("[{{ part.text }}]", "{{ part.text }}");
         assert_eq!(render(&either, conversation), "ab");
+        let without_loop = "{{ messages[0].content if messages[0].content is string else messages[0].content[0].text }}";
+        assert_eq!(render(without_loop, conversation), "a\nb");
     }
 }

@@ -139,6 +139,6 @@ mod tests {
     fn a_model_without_template_is_refused() {
         assert!(matches!(read_folder(&[]), Err(TemplateError::Missing { .. })));
         assert!(matches!(read_folder(&[("tokenizer_config.json", "[")]), Err(TemplateError::Malformed { .. })));
-        assert!(matches!(read_folder(&[("chat_template.jinja", "\u{0}")]), Ok(_)));
+        assert!(read_folder(&[("chat_template.jinja", "")]).is_ok());
     }
 }

@@ -22,7 +22,7 @@ use blindllama_gateway::{
     App, Limits, ServedModel,
     attestation::{AttestError, Attester, EvidenceFuture},
     server::{self, StopHandle},
-    text::{ChatTemplate, Tokenizer},
+    text::Tokenizer,
     tls::ServerIdentity,
 };
 use bytes::Bytes;
@@ -32,6 +32,7 @@ use tokio_rustls::client::TlsStream;
 use crate::{
     client::{Client, connect_tls},
     engine::{Requests, ScriptedEngine, last, tokens},
+    log,
 };
 
 pub(crate) const MODEL: &str = "org/tiny";
@@ -51,9 +52,10 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start() -> Self {
+        log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
-        let tokenizer = Arc::new(Tokenizer::load(&folder).unwrap());
-        let template = Arc::new(ChatTemplate::load(&folder, jiff::Zoned::now).unwrap());
+        let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap();
+        let tokenizer = Arc::clone(&model.tokenizer);
         let identity = ServerIdentity::generate().unwrap();
         let binding = Binding {
             tls_spki_sha256: identity.tls_spki_sha256(),
@@ -63,7 +65,6 @@ impl Gateway {
         };
         let (engine, requests) = ScriptedEngine::new();
         let engine = Arc::new(engine);
-        let model = ServedModel { name: MODEL.to_owned(), tokenizer: Arc::clone(&tokenizer), template };
         let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
         let limits = Limits { max_body_bytes: number(MAX_BODY_BYTES), max_requests: number(MAX_REQUESTS) };
         let app = App::new(engine.clone(), model, attester, limits);

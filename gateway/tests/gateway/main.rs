@@ -15,6 +15,8 @@ mod engine;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod streaming;

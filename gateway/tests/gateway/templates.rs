@@ -6,7 +6,7 @@ use blindllama_gateway::{
     openai::request::Message,
     text::{ChatTemplate, RenderError},
 };
-use jiff::Zoned;
+use jiff::{Zoned, civil, tz::TimeZone};
 use serde::Deserialize;
 
 /// What Python made of one conversation.
@@ -20,7 +20,7 @@ enum Expected {
 }
 
 fn now() -> Zoned {
-    "2024-07-09T10:11:12[UTC]".parse().unwrap()
+    civil::datetime(2024, 7, 9, 10, 11, 12, 0).to_zoned(TimeZone::UTC).unwrap()
 }
 
 fn read<T: for<'de> Deserialize<'de>>(file: &Path) -> T {

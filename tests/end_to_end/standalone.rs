@@ -35,7 +35,7 @@ fn runs_in_an_empty_root(program: &std::path::Path) {
     for word in String::from_utf8(libraries.stdout).expect("text").split_whitespace().filter(|word| word.starts_with('/')) {
         copy(std::path::Path::new(word), word);
     }
-    let output = Command::new("chroot").arg(root.path()).args(["/blindllama", "--version"]).env_clear().output();
+    let output = Command::new("/usr/sbin/chroot").arg(root.path()).args(["/blindllama", "--version"]).env_clear().output();
     match output {
         Ok(output) if output.status.code() == Some(125) => {
             eprintln!(

@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A running program.
@@ -48,9 +48,9 @@ impl Process {
     /// # Panics
     /// As for [`Process::start`].
     pub fn wait_for(&self, text: &str, limit: Duration) {
-        let deadline = std::time::Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         loop {
-            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             let line = self.lines.lock().expect("no reader panics").recv_timeout(left);
             match line {
                 Ok(line) if line.contains(text) => return,
@@ -71,11 +71,23 @@ impl Process {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         assert!(sent.success(), "{} had ended already:\n{}", self.name, self.output());
-        self.wait()
+        self.wait(Duration::from_secs(60))
     }
 
-    /// Waits for the program's own end.
-    pub fn wait(&mut self) -> ExitStatus {
+    /// Waits for the program's own end: for the end of its output, which nothing but its end closes.
+    ///
+    /// # Panics
+    /// If it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        let lines = self.lines.lock().expect("no reader panics");
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("{} did not end within {limit:?}:\n{}", self.name, self.output()),
+            }
+        }
         self.child.wait().expect("the child's status")
     }
 }

@@ -8,11 +8,7 @@ use blindllama_attest_tpm::{
     launch::LaunchError,
     measure::{ChangedFile, MeasureError},
 };
-use blindllama_gateway::{
-    config::ConfigError,
-    text::{TemplateError, TokenizerError},
-    tls::IdentityError,
-};
+use blindllama_gateway::{ModelError, config::ConfigError, tls::IdentityError};
 
 /// One variant for each step of the start, so that the message says which one failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +27,8 @@ pub(crate) enum GatewayError {
     Canonical(#[from] NotCanonical),
     #[error("the model's files changed while they were loaded")]
     ModelChanged(#[from] ChangedFile),
-    #[error("tokenizer")]
-    Tokenizer(#[from] TokenizerError),
-    #[error("chat template")]
-    Template(#[from] TemplateError),
+    #[error("model")]
+    Model(#[from] ModelError),
     #[error("engine")]
     Engine(#[from] blindllama_engine_vllm::StartError),
     #[error("the engine has died; nothing can be served any more")]

@@ -4,9 +4,12 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. `RUST_LOG` filters, `info` by default; no level ever shows content.
+/// vLLM's own lines are many while it loads; from then on they are only places in its source, never text.
+const DEFAULT_FILTER: &str = "info,vllm=warn";
+
+/// Starts logging. `RUST_LOG` filters; no level ever shows content.
 pub(crate) fn init(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
         lines.json().init();

@@ -1,6 +1,6 @@
 //! `serve`: from nothing to a measured, sealed, listening gateway; then until a signal or the engine's death.
 
-use std::{net::TcpListener, path::Path, sync::Arc};
+use std::{io, net::TcpListener, path::Path, sync::Arc};
 
 use blindllama_attest::{binding::Binding, evidence::encoding::Base64Array};
 use blindllama_attest_tpm::{
@@ -12,7 +12,6 @@ use blindllama_gateway::{
     App, Limits, ServedModel,
     config::GatewayConfig,
     server,
-    text::{ChatTemplate, Tokenizer},
     tls::ServerIdentity,
 };
 
@@ -56,7 +55,7 @@ impl Gateway {
         let launch = launch.application(release.binary, release.config, release.weights)?;
 
         tracing::info!("loading the model");
-        let model = load_model(config)?;
+        let model = ServedModel::load(config.model.served_name(), &config.model.path)?;
         let engine = VllmEngine::start(engine::settings(config))?;
         release.weights_snapshot.unchanged()?;
 
@@ -69,11 +68,13 @@ impl Gateway {
     async fn run(self, config: &GatewayConfig) -> Result<(), GatewayError> {
         let limits = Limits { max_body_bytes: config.server.max_body_bytes, max_requests: config.engine.max_requests };
         let app = App::new(self.engine.clone(), self.model, Arc::new(self.attester), limits);
-        let mut server = server::serve(app, listen(config)?, &self.identity, config.server.workers)?;
+        let server = server::serve(app, listen(config)?, &self.identity, config.server.workers)?;
         tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");
         let stop = server.stop_handle();
+        // In a task of its own: stopping is an exchange with the server, which has to go on running for it.
+        let mut running = actix_web::rt::spawn(server);
         let outcome = tokio::select! {
-            ended = &mut server => return ended.map_err(GatewayError::Server),
+            ended = &mut running => return ended.map_err(io::Error::other).flatten().map_err(GatewayError::Server),
             () = signalled() => Ok(()),
             _ = self.engine.stopped() => Err(GatewayError::EngineDied),
         };
@@ -91,15 +92,6 @@ fn listen(config: &GatewayConfig) -> Result<TcpListener, GatewayError> {
 fn open_log(config: &GatewayConfig, tpm: &Tpm) -> Result<ApplicationLog, GatewayError> {
     let (application, identity) = (config.tpm.application_pcr.get(), config.tpm.identity_pcr.get());
     Ok(ApplicationLog::open(&config.tpm.application_log, tpm.clone(), application, identity)?)
-}
-
-fn load_model(config: &GatewayConfig) -> Result<ServedModel, GatewayError> {
-    let folder = &config.model.path;
-    Ok(ServedModel {
-        name: config.model.served_name(),
-        tokenizer: Arc::new(Tokenizer::load(folder)?),
-        template: Arc::new(ChatTemplate::load(folder, jiff::Zoned::now)?),
-    })
 }
 
 fn attester(

@@ -72,7 +72,7 @@ impl Collector for EngineRequests {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let active = ConstGauge::new(i64::try_from(self.0.active_requests()).unwrap_or(i64::MAX));
         let help = "Requests that the engine holds, waiting or running";
-        active.encode(encoder.encode_descriptor("blindllama_engine_requests_active", help, None, active.metric_type())?)
+        active.encode(encoder.encode_descriptor("engine_requests_active", help, None, active.metric_type())?)
     }
 }
 

@@ -8,12 +8,7 @@ use blindllama_attest_tpm::{
     launch::{Launch, SealedLaunch},
 };
 use blindllama_engine_vllm::VllmEngine;
-use blindllama_gateway::{
-    App, Limits, ServedModel,
-    config::GatewayConfig,
-    server,
-    tls::ServerIdentity,
-};
+use blindllama_gateway::{App, Limits, ServedModel, config::GatewayConfig, server, tls::ServerIdentity};
 
 use crate::{
     attester::TpmAttester,

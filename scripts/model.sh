@@ -2,7 +2,7 @@
 # Gets a model.
 #
 #   scripts/model.sh           the default model, SmolLM2-135M-Instruct (Apache-2.0), into .state/models/smollm2-135m-instruct
-#   scripts/model.sh hub ID    a model of the Hugging Face hub, into .state/models/<its name>; prints the folder
+#   scripts/model.sh hub ID    a model of the Hugging Face hub, into .state/models/<owner>--<name>; prints the folder
 #
 # Does nothing where the model is there already. Needs scripts/python.sh first.
 set -euo pipefail
@@ -15,17 +15,19 @@ say() { printf 'model: %s\n' "$*" >&2; }
 
 # Weights in formats that run code when they are loaded are left out.
 from_hub() {
-    local folder=.state/models/${1##*/}
-    if [[ ! -f $folder/config.json ]]; then
+    local folder=.state/models/${1//\//--}
+    if [[ ! -d $folder ]]; then
         say "downloading $1 from the Hugging Face hub"
-        .state/python/bin/python - "$1" "$folder" >&2 <<'DOWNLOAD'
+        .state/python/bin/python - "$1" "$folder.part" >&2 <<'DOWNLOAD'
 import sys
 
 from huggingface_hub import snapshot_download
 
 snapshot_download(sys.argv[1], local_dir=sys.argv[2], allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"])
 DOWNLOAD
-        rm -rf "$folder/.cache"
+        rm -rf "$folder.part/.cache"
+        # Under its name only when it is whole; a download that was cut off goes on from where it was.
+        mv "$folder.part" "$folder"
     fi
     printf '%s\n' "$folder"
 }

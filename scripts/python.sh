@@ -16,6 +16,9 @@ readonly UV=$STATE/uv/bin/uv
 readonly LOCKS=engine-bridge/vllm/python
 readonly TORCH=2.13.0
 PYTHON=${PYTHON:-python3}
+# Gigabytes take their time: at a terminal uv shows how far it is.
+QUIET=--quiet
+[[ ! -t 2 ]] || QUIET=
 
 say() { printf 'python: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -86,17 +89,17 @@ same_python() {
 install() {
     local environment=$1 lock=$2
     if [[ -z ${TORCH_INDEX_URL:-} || $lock != */requirements-cpu.txt ]]; then
-        "$UV" pip sync --quiet --python "$environment/bin/python" --require-hashes "$lock"
+        "$UV" pip sync $QUIET --python "$environment/bin/python" --require-hashes "$lock"
         return
     fi
     local without_torch
     without_torch=$(mktemp)
     # A requirement is a line that starts with its name; its hashes follow, indented.
     awk '/^[a-z0-9]/ { skip = /^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } !skip' "$lock" >"$without_torch"
-    "$UV" pip sync --quiet --python "$environment/bin/python" --require-hashes "$without_torch"
+    "$UV" pip sync $QUIET --python "$environment/bin/python" --require-hashes "$without_torch"
     rm -f "$without_torch"
     say "installing torch $TORCH+cpu from TORCH_INDEX_URL"
-    "$UV" pip install --quiet --python "$environment/bin/python" --no-deps --index-url "$TORCH_INDEX_URL" "torch==$TORCH+cpu"
+    "$UV" pip install $QUIET --python "$environment/bin/python" --no-deps --index-url "$TORCH_INDEX_URL" "torch==$TORCH+cpu"
 }
 
 lock() {

@@ -19,7 +19,9 @@ case $ENGINE in cpu | cuda) ;; *) die "ENGINE is 'cpu' or 'cuda', not '$ENGINE'"
 
 pids=()
 stop_all() {
-  trap - EXIT INT TERM
+  # A second Ctrl-C must not cut this short: what is left running would hold its port.
+  trap '' INT TERM
+  trap - EXIT
   # The last started is the first stopped: the shim, the gateway, then the TPM that the gateway uses.
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
     kill "${pids[i]}" 2>/dev/null || true
@@ -38,10 +40,20 @@ wait_for_port() { # port pid name log
   done
 }
 
+# Before anything is touched: another run's files are in the same places.
+claim_ports() {
+  local name port
+  for name in TPM_PORT GATEWAY_PORT SHIM_PORT; do
+    port=${!name}
+    ! port_is_open "$port" || die "port $port is in use: stop what listens there (another 'make run'?), or set $name to another"
+  done
+  port=$((TPM_PORT + 1))
+  ! port_is_open "$port" || die "port $port, the TPM's control port, is in use: set TPM_PORT to another"
+}
+
 start() { # name port command…
   local name=$1 port=$2
   shift 2
-  ! port_is_open "$port" || die "port $port, wanted for the $name, is in use: stop what listens there or choose another port"
   "$@" >"$run/$name.log" 2>&1 &
   pids+=($!)
   wait_for_port "$port" $! "$name" "$run/$name.log"
@@ -58,9 +70,10 @@ resolve_model() {
 }
 
 first_chat() {
-  curl -sS --fail-with-body "$shim/v1/chat/completions" -H 'content-type: application/json' \
+  # No proxy may see what goes to the shim: it is in the clear until there.
+  curl -sS --noproxy '*' --fail-with-body "$shim/v1/chat/completions" -H 'content-type: application/json' \
     -d '{"model":"'"$model_name"'","messages":[{"role":"user","content":"What is the capital of France?"}],"max_tokens":64,"temperature":0}' \
-    -o "$run/first_chat.json"
+    -o "$run/first_chat.json" || { cat "$run/first_chat.json" >&2; return 1; }
   .state/python/bin/python -c 'import json,sys; print("    " + json.load(open(sys.argv[1]))["choices"][0]["message"]["content"])' "$run/first_chat.json" >&2
 }
 
@@ -70,7 +83,7 @@ print_snippets() {
 ${bold}Ready.${plain} The gateway serves ${bold}$model_name${plain} at $gateway; your programs talk to the shim at ${bold}$shim/v1${plain}.
 Ctrl-C stops everything. Logs: $run/*.log
 
-  curl $shim/v1/chat/completions -H 'content-type: application/json' -d '{
+  curl --noproxy '*' $shim/v1/chat/completions -H 'content-type: application/json' -d '{
     "model": "$model_name",
     "messages": [{"role": "user", "content": "What is the capital of France?"}]
   }'
@@ -93,7 +106,18 @@ export BLINDLLAMA_SERVER__LISTEN=127.0.0.1:$GATEWAY_PORT
 export BLINDLLAMA_MODEL__PATH=$model
 export BLINDLLAMA_ENGINE__DEVICE=$ENGINE
 export BLINDLLAMA_TPM__TCTI=swtpm:host=127.0.0.1,port=$TPM_PORT
+if [ "$ENGINE" = cuda ]; then
+  export BLINDLLAMA_ENGINE__VLLM__GPU_MEMORY_UTILIZATION=${BLINDLLAMA_ENGINE__VLLM__GPU_MEMORY_UTILIZATION:-0.9}
+elif [ -z "$MODEL" ]; then
+  # 1 GiB of key-value cache holds 23,000 tokens of the default model.
+  export BLINDLLAMA_ENGINE__VLLM__KV_CACHE_MEMORY_BYTES=${BLINDLLAMA_ENGINE__VLLM__KV_CACHE_MEMORY_BYTES:-1073741824}
+fi
 export TSS2_LOG=${TSS2_LOG:-all+NONE}
+
+claim_ports
+mkdir -p .state
+exec {lock}>.state/run.lock
+flock --nonblock "$lock" || die "another 'make run' is using .state; stop it first"
 
 # Starting the software TPM is its boot: PCRs are zero again, and the log of the boot before is void.
 rm -rf "$run"

@@ -3,7 +3,7 @@
     .state/python/bin/python scripts/vllm_reference.py [--model FOLDER] [--output FILE]
 
 Starts vLLM's server on the loopback interface and sends it a fixed list of chats, greedily, one at a time, in float32
-and with one worker inside the engine's process: the same arithmetic as the gateway's engine, so the answers must be equal.
+and with two OpenMP threads: the same arithmetic as the gateway's engine, so the answers must be equal.
 """
 
 import argparse
@@ -82,9 +82,12 @@ def vllm_server(model, log):
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "reference",
         "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
-        "--max-model-len", str(MAX_MODEL_LEN), "--gpu-memory-utilization", "0.2", "--distributed-executor-backend", "uni",
+        "--max-model-len", str(MAX_MODEL_LEN), "--gpu-memory-utilization", "0.2", "--no-enable-prefix-caching",
     ]  # fmt: skip
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    # Equal OpenMP threads on both sides (the end-to-end tests start the gateway with 2), pinned nowhere: by default vLLM
+    # gives its worker fewer, and sums in another order round differently.
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         base = f"http://127.0.0.1:{port}"
@@ -135,6 +138,7 @@ def main():
     parser.add_argument("--output", type=Path, default=ROOT / "tests/data/vllm_reference.json")
     arguments = parser.parse_args()
 
+    import torch
     from vllm.version import __version__ as vllm_version
 
     with tempfile.NamedTemporaryFile("w", suffix=".log", delete=False) as log:
@@ -148,6 +152,8 @@ def main():
     reference = {
         "vllm": vllm_version,
         "dtype": "float32",
+        # The kernels that ran: those of another instruction set round differently, and a greedy answer may take another way.
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "max_model_len": MAX_MODEL_LEN,
         "model": model_manifest(arguments.model),
         "requests": answers,

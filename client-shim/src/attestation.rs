@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use blindllama_attest::{
@@ -23,6 +23,7 @@ use crate::{
     connection::{self, Connection},
     gateway_url::GatewayUrl,
     refusal::Refusal,
+    stopwatch::Stopwatch,
     timeouts::Timeouts,
     tls,
 };
@@ -92,7 +93,7 @@ impl Attester {
         let nonce = fresh_nonce()?;
         let connection = connection::open(&self.url, Arc::clone(&self.tls), self.timeouts).await?;
         let connection_spki_sha256 = connection.spki_sha256;
-        let sent = Instant::now();
+        let sent = Stopwatch::start();
         let document = timeout(self.timeouts.evidence, self.document(connection, &nonce))
             .await
             .map_err(|_| Refusal::EvidenceTimedOut(self.timeouts))??;

@@ -9,7 +9,9 @@ mod stream;
 
 pub use model::{ModelInfo, SamplingDefaults};
 pub use request::{GenerateRequest, Sampling};
-pub use stream::{FinishReason, Finished, OutputSender, StopReason, StreamClosed, TokenOutput, TokenStream, token_stream};
+pub use stream::{
+    FinishReason, Finished, OutputSender, StopReason, StreamClosed, TokenLogprob, TokenOutput, TokenStream, token_stream,
+};
 
 /// A running engine that serves one model.
 pub trait Engine: Send + Sync + 'static {

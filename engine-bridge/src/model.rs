@@ -26,6 +26,10 @@ pub struct SamplingDefaults {
     pub top_k: Option<i64>,
     /// Smallest probability relative to the most likely token.
     pub min_p: Option<f64>,
+    /// Penalty on tokens already in the output.
+    pub presence_penalty: Option<f64>,
+    /// Penalty on tokens by their count in the output.
+    pub frequency_penalty: Option<f64>,
     /// Penalty on tokens seen in prompt or output.
     pub repetition_penalty: Option<f64>,
     /// Limit on new tokens.

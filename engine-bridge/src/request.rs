@@ -1,7 +1,7 @@
 //! What an engine is asked for.
 
 /// One sequence to generate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct GenerateRequest {
     /// The prompt, as token ids; not empty, and shorter than the model's context.
     pub prompt: Vec<u32>,
@@ -9,6 +9,15 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// How tokens are chosen.
     pub sampling: Sampling,
+}
+
+/// Leaves the prompt out: it is content.
+impl std::fmt::Debug for GenerateRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { prompt, max_tokens, sampling } = self;
+        let (prompt_tokens, f) = (prompt.len(), &mut f.debug_struct("GenerateRequest"));
+        f.field("prompt_tokens", &prompt_tokens).field("max_tokens", max_tokens).field("sampling", sampling).finish()
+    }
 }
 
 /// How tokens are chosen, in vLLM's terms and defaults (`vllm.SamplingParams`).

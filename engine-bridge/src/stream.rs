@@ -19,6 +19,19 @@ pub struct TokenOutput {
     pub finished: Option<Finished>,
     /// Prompt tokens that were found in the prefix cache; known from the first output on.
     pub cached_prompt_tokens: Option<usize>,
+    /// For each of `token_ids` the likeliest tokens, where the request asked for them; `None` else.
+    pub logprobs: Option<Vec<Vec<TokenLogprob>>>,
+}
+
+/// A token that could have stood in a place, and how likely it was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TokenLogprob {
+    /// The token.
+    pub token_id: u32,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// Its rank among all tokens, from 1.
+    pub rank: u32,
 }
 
 /// How a request ended.

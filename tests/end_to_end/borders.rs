@@ -24,6 +24,19 @@ pub fn the_shim_knows_neither_python_nor_a_tpm_library() {
     }
 }
 
+/// Python belongs to the engine bridge, the TPM library to the evidence producer; nobody else knows either.
+pub fn python_and_the_tpm_library_have_one_owner_each() {
+    let without_python = ["blindllama-attest", "blindllama-attest-tpm", "blindllama-engine", "blindllama-gateway"];
+    let without_tpm = ["blindllama-attest", "blindllama-engine", "blindllama-engine-vllm", "blindllama-gateway"];
+    for (foreign, packages) in [("pyo3", without_python), ("tss-esapi", without_tpm)] {
+        for package in packages {
+            assert!(!dependencies(package).contains(foreign), "{package} depends on {foreign}");
+        }
+    }
+    assert!(dependencies("blindllama-engine-vllm").contains("pyo3"), "the list is empty or wrong");
+    assert!(dependencies("blindllama-attest-tpm").contains("tss-esapi"), "the list is empty or wrong");
+}
+
 pub fn crates_depend_only_on_what_they_may() {
     let borders: [(&str, &[&str]); 6] = [
         ("blindllama-attest", &[]),

@@ -45,6 +45,7 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         alone {
         borders::the_shim_knows_neither_python_nor_a_tpm_library,
         borders::crates_depend_only_on_what_they_may,
+        borders::python_and_the_tpm_library_have_one_owner_each,
         borders::there_is_one_cryptographic_provider,
         standalone::the_shim_needs_no_tpm_library_and_no_python,
         tpm::a_quote_is_what_the_tpm_signed,

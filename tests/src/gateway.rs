@@ -30,7 +30,8 @@ pub struct Setup {
 impl Setup {
     /// The program, model and configuration that `make run` uses, in float32.
     pub fn default_model() -> Self {
-        let overrides = vec![("BLINDLLAMA_ENGINE__VLLM__DTYPE".to_owned(), "float32".to_owned())];
+        let overrides = [("DTYPE", "float32"), ("KV_CACHE_MEMORY_BYTES", "1073741824")];
+        let overrides = overrides.map(|(key, value)| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value.to_owned())).to_vec();
         Self { program: project::program("blindllama-gateway"), model: project::default_model(), overrides, firmware_log: None }
     }
 }
@@ -100,6 +101,8 @@ impl Machine {
     fn command(&self, setup: &Setup, subcommand: &str) -> Command {
         let mut command = Command::new(&setup.program);
         command.current_dir(project::root()).arg(subcommand).args(["--config", "configs/gateway.toml"]);
+        // As many OpenMP threads as vLLM's own server had when its answers were recorded.
+        command.env("OMP_NUM_THREADS", "2");
         command.env("TSS2_LOG", "all+NONE").env("NO_COLOR", "1");
         command.env("BLINDLLAMA_SERVER__LISTEN", self.address.to_string());
         command.env("BLINDLLAMA_MODEL__PATH", &setup.model);

@@ -97,6 +97,9 @@ pub enum TpmError {
         /// The private part.
         private: PathBuf,
     },
+    /// The queue is full.
+    #[error("too many commands wait for the TPM: try again in a moment")]
+    Busy,
     /// The TPM's thread has ended.
     #[error("the thread that owns the TPM has ended: restart the gateway")]
     Stopped,

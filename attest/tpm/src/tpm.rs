@@ -11,7 +11,10 @@ use std::{
 };
 
 use blindllama_attest::digest::Sha256Digest;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use crate::{
     TpmError,
@@ -20,7 +23,7 @@ use crate::{
     quote::{PcrSet, Quote, extend},
 };
 
-/// How many commands may wait for the TPM; whoever comes later waits for room.
+/// How many commands may wait for the TPM; whoever comes later is turned away.
 const QUEUE: usize = 64;
 
 /// Which TPM to use, and how.
@@ -90,7 +93,8 @@ impl Tpm {
     /// Quotes the configured PCRs over `qualifying_data`.
     ///
     /// # Errors
-    /// [`TpmError::Command`] if the TPM fails, [`TpmError::PcrsChanging`] if quote and values never agree.
+    /// [`TpmError::Command`] if the TPM fails, [`TpmError::PcrsChanging`] if quote and values never agree,
+    /// [`TpmError::Busy`] if the queue is full: anyone may ask for quotes, and a TPM makes few of them a second.
     pub async fn quote(&self, qualifying_data: Sha256Digest) -> Result<Quote, TpmError> {
         self.call(move |owner| owner.pcrs.quote(&mut owner.device, &owner.ak, qualifying_data)).await
     }
@@ -139,7 +143,10 @@ impl Tpm {
         F: FnOnce(&mut Owner) -> Result<T, TpmError> + Send + 'static,
     {
         let (job, answer) = job(work);
-        self.queue()?.send(job).await.map_err(|_| TpmError::Stopped)?;
+        self.queue()?.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => TpmError::Busy,
+            TrySendError::Closed(_) => TpmError::Stopped,
+        })?;
         answer.await.map_err(|_| TpmError::Stopped)?
     }
 

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Request, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderName, Request, Version, header, uri::Authority};
 
 /// Who may use the shim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub enum Clients {
     Remote,
 }
 
+/// Browsers send it with every request, those without an `Origin` too (W3C Fetch Metadata, section 2.2).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// What a request must look like to be answered.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -26,7 +29,7 @@ pub(super) struct Guard {
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Forbidden {
-    #[error("Requests from web pages are refused: this one carries an Origin header.")]
+    #[error("Requests from browsers are refused: this one carries an Origin or Sec-Fetch-Site header.")]
     Origin,
     #[error(
         "The Host header must be this proxy's own address, such as 127.0.0.1 or localhost: a name of any other kind could belong to a web page."
@@ -45,7 +48,7 @@ impl Guard {
         if request.version() != Version::HTTP_11 {
             return Err(Forbidden::OldHttp);
         }
-        if request.headers().contains_key(header::ORIGIN) {
+        if request.headers().contains_key(header::ORIGIN) || request.headers().contains_key(SEC_FETCH_SITE) {
             return Err(Forbidden::Origin);
         }
         let host = sole_host(request.headers()).ok_or(Forbidden::Host)?;
@@ -106,6 +109,8 @@ mod tests {
     fn pages_and_old_clients_are_not() {
         let page = [("host", "localhost:8080"), ("origin", "http://localhost:8080")];
         assert_eq!(admit(Clients::Local, &page), Err(Forbidden::Origin));
+        let image = [("host", "localhost:8080"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(admit(Clients::Local, &image), Err(Forbidden::Origin));
         let old = Request::get("/v1/models").version(Version::HTTP_10).header("host", "localhost:8080").body(()).unwrap();
         assert_eq!(Guard::new(Clients::Local).admit(&old), Err(Forbidden::OldHttp));
     }

@@ -45,6 +45,8 @@ struct Defaults {
     top_p: Option<f64>,
     top_k: Option<i64>,
     min_p: Option<f64>,
+    presence_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
     repetition_penalty: Option<f64>,
     max_tokens: Option<usize>,
 }
@@ -149,13 +151,23 @@ fn glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 }
 
 fn model_info(loaded: Loaded) -> ModelInfo {
-    let Defaults { temperature, top_p, top_k, min_p, repetition_penalty, max_tokens } = loaded.sampling;
+    let Defaults { temperature, top_p, top_k, min_p, presence_penalty, frequency_penalty, repetition_penalty, max_tokens } =
+        loaded.sampling;
     ModelInfo {
         max_model_len: loaded.max_model_len,
         vocab_size: loaded.vocab_size,
         dtype: loaded.dtype,
         engine: format!("vllm {}", loaded.version),
-        sampling_defaults: SamplingDefaults { temperature, top_p, top_k, min_p, repetition_penalty, max_tokens },
+        sampling_defaults: SamplingDefaults {
+            temperature,
+            top_p,
+            top_k,
+            min_p,
+            presence_penalty,
+            frequency_penalty,
+            repetition_penalty,
+            max_tokens,
+        },
     }
 }
 

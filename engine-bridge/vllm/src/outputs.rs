@@ -50,6 +50,8 @@ fn record(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<TokenOutput,
         cached_prompt_tokens: optional(cached)
             .map(|count| usize::try_from(count).map_err(|_| ProtocolError::OutOfRange("cached prompt tokens")))
             .transpose()?,
+        // No request can ask for them yet.
+        logprobs: None,
     })
 }
 
@@ -90,13 +92,14 @@ mod tests {
     fn records_follow_one_another() {
         let words = [7, 16, -1, -1, 2, 10, 11, 8, -1, 0, 2, 1, 2, 9, -1, 1, -1, 0];
         let expected = vec![
-            (7, TokenOutput { token_ids: vec![10, 11], finished: None, cached_prompt_tokens: Some(16) }),
+            (7, TokenOutput { token_ids: vec![10, 11], finished: None, cached_prompt_tokens: Some(16), logprobs: None }),
             (
                 8,
                 TokenOutput {
                     token_ids: vec![2],
                     finished: Some(Finished { reason: FinishReason::Stop, stop: Some(StopReason::Token(2)) }),
                     cached_prompt_tokens: None,
+                    logprobs: None,
                 },
             ),
             (
@@ -105,6 +108,7 @@ mod tests {
                     token_ids: vec![],
                     finished: Some(Finished { reason: FinishReason::Length, stop: None }),
                     cached_prompt_tokens: None,
+                    logprobs: None,
                 },
             ),
         ];

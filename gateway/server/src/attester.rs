@@ -9,7 +9,7 @@ use blindllama_attest::{
     evidence::{EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION, encoding::Base64Bytes},
     nonce::{self, Nonce, NonceProof},
 };
-use blindllama_attest_tpm::{Tpm, launch::SealedLaunch};
+use blindllama_attest_tpm::{Tpm, TpmError, launch::SealedLaunch};
 use blindllama_gateway::attestation::{AttestError, Attester, EvidenceFuture};
 
 /// Answers nonces with quotes. Everything that does not depend on the nonce was fixed when the launch was sealed.
@@ -46,7 +46,10 @@ impl Sealed {
         // The root of a tree with one leaf is that leaf.
         let root = nonce::leaf(&nonce, self.binding.digest());
         let qualifying_data = nonce::qualifying_data(nonce_proof.leaf_count, root);
-        let quote = self.tpm.quote(qualifying_data).await.map_err(|error| AttestError::Failed(error.to_string()))?;
+        let quote = self.tpm.quote(qualifying_data).await.map_err(|error| match error {
+            TpmError::Busy => AttestError::Busy,
+            error => AttestError::Failed(error.to_string()),
+        })?;
         Ok(EvidenceDocument {
             version: VERSION,
             nonce: nonce.to_hex(),

@@ -1,9 +1,21 @@
 //! The machine that the gateway runs on: its TPM, and what its firmware measured.
 
+use std::path::Path;
+
 use blindllama_attest_tpm::{Tpm, TpmSettings};
 use blindllama_gateway::config::{GatewayConfig, PcrIndex};
 
 use crate::error::GatewayError;
+
+/// Reads the configuration, with every link in the model's path resolved once: what is hashed and what is loaded must not be
+/// found by two walks over the same links.
+pub(crate) fn load_config(file: &Path) -> Result<GatewayConfig, GatewayError> {
+    let mut config = GatewayConfig::load(file)?;
+    config.model.name = Some(config.model.served_name());
+    let resolved = config.model.path.canonicalize();
+    config.model.path = resolved.map_err(|source| GatewayError::File { path: config.model.path.clone(), source })?;
+    Ok(config)
+}
 
 /// Opens the TPM that the configuration names.
 pub(crate) fn open_tpm(config: &GatewayConfig) -> Result<Tpm, GatewayError> {

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod logging;
 mod machine;
+mod memory;
 mod provision;
 mod release;
 mod serve;
@@ -17,6 +18,10 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     logging::init(arguments.log_json);
+    if let Err(error) = memory::keep_off_disk() {
+        tracing::error!("core dumps cannot be turned off: {error}");
+        return ExitCode::FAILURE;
+    }
     let outcome = match arguments.command {
         cli::Command::Serve { config } => serve::serve(&config),
         cli::Command::Provision { config, policy } => provision::provision(&config, &policy),

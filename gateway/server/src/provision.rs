@@ -14,7 +14,7 @@ use blindllama_gateway::config::GatewayConfig;
 
 use crate::{
     error::GatewayError,
-    machine::{open_tpm, read_firmware_log},
+    machine::{load_config, open_tpm, read_firmware_log},
     release::Release,
 };
 
@@ -27,7 +27,7 @@ const REATTEST_AFTER_SECONDS: u32 = 300;
 ///
 /// The policy calls the TPM a program and the measurements self-reported: nothing that this step can see proves more.
 pub(crate) fn provision(config: &Path, policy: &Path) -> Result<(), GatewayError> {
-    let config = GatewayConfig::load(config)?;
+    let config = load_config(config)?;
     let tpm = open_tpm(&config)?;
     let document = PolicyDocument {
         version: 1,

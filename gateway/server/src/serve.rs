@@ -14,7 +14,7 @@ use crate::{
     attester::TpmAttester,
     engine,
     error::GatewayError,
-    machine::{open_tpm, read_firmware_log},
+    machine::{load_config, open_tpm, read_firmware_log},
     release::Release,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 /// # Errors
 /// Whatever keeps it from starting; and [`GatewayError::EngineDied`], after which the process exits non-zero.
 pub(crate) fn serve(config: &Path) -> Result<(), GatewayError> {
-    let config = GatewayConfig::load(config)?;
+    let config = load_config(config)?;
     // A port that is taken should not cost a launch. It is given back until the gateway is ready, so that whoever connects
     // before that is told so at once.
     drop(listen(&config)?);
@@ -70,12 +70,19 @@ impl Gateway {
         let mut running = actix_web::rt::spawn(server);
         let outcome = tokio::select! {
             ended = &mut running => return ended.map_err(io::Error::other).flatten().map_err(GatewayError::Server),
-            () = signalled() => Ok(()),
-            _ = self.engine.stopped() => Err(GatewayError::EngineDied),
+            outcome = end(signalled(), self.engine.stopped()) => outcome,
         };
         tracing::info!("stopping: no new connections; answers in progress may finish");
         stop.stop().await;
         outcome
+    }
+}
+
+/// Waits for the first reason to stop: a signal is an orderly end, the engine's own end never is.
+async fn end<S>(signalled: impl Future<Output = ()>, engine_stopped: impl Future<Output = S>) -> Result<(), GatewayError> {
+    tokio::select! {
+        () = signalled => Ok(()),
+        _ = engine_stopped => Err(GatewayError::EngineDied),
     }
 }
 
@@ -118,5 +125,18 @@ async fn signalled() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn only_a_signal_is_an_orderly_end() {
+        assert!(end(ready(()), pending::<()>()).await.is_ok());
+        assert!(matches!(end(pending(), ready(())).await, Err(GatewayError::EngineDied)));
     }
 }

@@ -45,8 +45,8 @@ pub(crate) async fn create_chat_completion(
         ValidChat::new(chat, &app.model.name, &app.engine.model().sampling_defaults)?;
     let max_model_len = app.engine.model().max_model_len;
     let prompt = prompt(&app.model, messages, max_model_len).await?;
-    let default_limit = || default_max_tokens(&app, prompt.len());
-    let max_tokens = room(prompt.len(), max_tokens.or_else(default_limit), max_model_len)?;
+    let authors_limit = app.engine.model().sampling_defaults.max_tokens.map(|limit| limit.min(max_model_len));
+    let max_tokens = room(prompt.len(), max_tokens.or(authors_limit), max_model_len)?;
     let generation = generate(&app, GenerateRequest { prompt, max_tokens, sampling }, permit)?;
     let request_id = RequestId::of(&request);
     let head = Head { request_id, id: completion_id()?, created: unix_now(), model: app.model.name.clone() };
@@ -54,12 +54,6 @@ pub(crate) async fn create_chat_completion(
         Delivery::Whole => answer::collect(head, generation).await,
         Delivery::Stream { include_usage } => stream::start(head, generation, include_usage).await,
     }
-}
-
-/// The model author's limit, which gives way to the context where that is smaller.
-fn default_max_tokens(app: &App, prompt_tokens: usize) -> Option<usize> {
-    let left = app.engine.model().max_model_len.saturating_sub(prompt_tokens).max(1);
-    app.engine.model().sampling_defaults.max_tokens.map(|limit| limit.clamp(1, left))
 }
 
 fn generate(app: &App, request: GenerateRequest, permit: Permit) -> Result<Generation, ApiError> {

@@ -35,7 +35,8 @@ pub(super) async fn prompt(model: &ServedModel, messages: Vec<Message>, max_mode
     prompt.await.map_err(|_| ApiError::internal("the thread that tokenised a prompt failed"))?
 }
 
-/// How many of `limit` new tokens a prompt leaves room for: all that is left where there is no limit.
+/// How many of `limit` new tokens a prompt leaves room for: all that is left where there is no limit. As with vLLM, a limit
+/// gives way to the context, unless no prompt at all could leave room for it.
 ///
 /// # Errors
 /// 400 with the numbers.
@@ -43,12 +44,10 @@ pub(super) fn room(prompt_tokens: usize, limit: Option<usize>, max_model_len: us
     let left = max_model_len.saturating_sub(prompt_tokens);
     match limit {
         _ if left == 0 => Err(too_long(max_model_len, &format!("{prompt_tokens} tokens"))),
-        Some(limit) if limit > left => Err(ApiError::context_length_exceeded(format!(
-            "This model's maximum context length is {max_model_len} tokens. However, you requested {} tokens \
-             ({prompt_tokens} in the messages, {limit} in the completion).",
-            prompt_tokens.saturating_add(limit)
+        Some(limit) if limit > max_model_len => Err(ApiError::context_length_exceeded(format!(
+            "This model's maximum context length is {max_model_len} tokens. However, you requested {limit} in the completion."
         ))),
-        limit => Ok(limit.unwrap_or(left)),
+        limit => Ok(limit.unwrap_or(left).min(left)),
     }
 }
 
@@ -89,8 +88,9 @@ mod tests {
     #[test]
     fn prompt_and_answer_fit_the_context() {
         assert_eq!(room(10, None, 16).unwrap(), 6);
-        assert_eq!(room(10, Some(6), 16).unwrap(), 6);
-        for (prompt_tokens, limit) in [(10, Some(7)), (16, None), (17, None), (10, Some(usize::MAX))] {
+        assert_eq!(room(10, Some(5), 16).unwrap(), 5);
+        assert_eq!(room(10, Some(16), 16).unwrap(), 6);
+        for (prompt_tokens, limit) in [(16, None), (17, None), (16, Some(1)), (10, Some(17)), (10, Some(usize::MAX))] {
             assert!(room(prompt_tokens, limit, 16).is_err(), "{prompt_tokens} {limit:?}");
         }
     }

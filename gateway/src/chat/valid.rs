@@ -84,8 +84,12 @@ fn sampling(request: &ChatRequest, defaults: &SamplingDefaults) -> Result<Sampli
         top_p: between("top_p", request.top_p, 0.0, 1.0)?.or(defaults.top_p).unwrap_or(vllm.top_p),
         top_k: defaults.top_k.unwrap_or(vllm.top_k),
         min_p: defaults.min_p.unwrap_or(vllm.min_p),
-        presence_penalty: penalty("presence_penalty", request.presence_penalty)?.unwrap_or(vllm.presence_penalty),
-        frequency_penalty: penalty("frequency_penalty", request.frequency_penalty)?.unwrap_or(vllm.frequency_penalty),
+        presence_penalty: penalty("presence_penalty", request.presence_penalty)?
+            .or(defaults.presence_penalty)
+            .unwrap_or(vllm.presence_penalty),
+        frequency_penalty: penalty("frequency_penalty", request.frequency_penalty)?
+            .or(defaults.frequency_penalty)
+            .unwrap_or(vllm.frequency_penalty),
         repetition_penalty: defaults.repetition_penalty.unwrap_or(vllm.repetition_penalty),
         seed: request.seed,
     })

@@ -94,17 +94,70 @@ impl VllmArguments {
     }
 }
 
+/// Arguments that are refused, and why: what vLLM would load through them is not what was measured.
+const REFUSED: [(&[&str], &str); 5] = [
+    (&["model", "served_model_name"], "the model and its name are set in [model]"),
+    (
+        &[
+            "model_weights",
+            "tokenizer",
+            "hf_config_path",
+            "hf_overrides",
+            "speculative_config",
+            "speculative_model",
+            "revision",
+            "code_revision",
+            "tokenizer_revision",
+            "download_dir",
+            "enable_lora",
+            "model_loader_extra_config",
+        ],
+        "it would load files beside the measured model",
+    ),
+    (
+        &[
+            "trust_remote_code",
+            "worker_cls",
+            "worker_extension_cls",
+            "scheduler_cls",
+            "logits_processors",
+            "kv_transfer_config",
+            "ec_transfer_config",
+            "io_processor_plugin",
+        ],
+        "it would run code that is not measured",
+    ),
+    (&["otlp_traces_endpoint", "kv_events_config"], "it would send data to other machines"),
+    (
+        &["enable_prefix_caching"],
+        "a prefix cache that all clients share tells each what the others' prompts begin with; it is off",
+    ),
+];
+/// Formats that read the measured model's own files, and no other.
+const LOAD_FORMATS: [&str; 3] = ["auto", "safetensors", "hf"];
+/// Sources of sampling defaults: the measured model's own file, or none.
+const GENERATION_CONFIGS: [&str; 2] = ["auto", "vllm"];
+
 impl<'de> Deserialize<'de> for VllmArguments {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let arguments = Map::deserialize(deserializer)?;
-        // A model's own code would run unmeasured, and a second model would not be the measured one.
-        if arguments.contains_key("trust_remote_code") {
-            return Err(D::Error::custom("trust_remote_code is refused: code that comes with a model would run unmeasured"));
+        for (names, reason) in REFUSED {
+            if let Some(name) = names.iter().find(|name| arguments.contains_key(**name)) {
+                return Err(D::Error::custom(format!("{name} is refused: {reason}")));
+            }
         }
-        if arguments.contains_key("model") {
-            return Err(D::Error::custom("model is refused here: the model is set by path in [model]"));
-        }
+        one_of("load_format", &LOAD_FORMATS, &arguments).map_err(D::Error::custom)?;
+        one_of("generation_config", &GENERATION_CONFIGS, &arguments).map_err(D::Error::custom)?;
         Ok(Self(arguments))
+    }
+}
+
+fn one_of(name: &str, allowed: &[&str], arguments: &Map<String, Value>) -> Result<(), String> {
+    match arguments.get(name) {
+        Some(value) if !value.as_str().is_some_and(|value| allowed.contains(&value)) => {
+            Err(format!("{name} = {value} is refused: only {} read nothing but the measured model", allowed.join(", ")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -90,12 +90,32 @@ fn errors_name_file_key_and_remedy() {
 }
 
 #[test]
-fn remote_code_and_a_second_model_are_refused_by_name() {
-    for argument in ["trust_remote_code = true", "trust_remote_code = false", "model = \"other\""] {
+fn what_is_not_measured_is_refused_by_name() {
+    for argument in [
+        "trust_remote_code = true",
+        "trust_remote_code = false",
+        "model = \"other\"",
+        "tokenizer = \"other\"",
+        "model_weights = \"other\"",
+        "speculative_config = { model = \"other\" }",
+        "logits_processors = [\"a.b\"]",
+        "worker_cls = \"a.b\"",
+        "otlp_traces_endpoint = \"http://other\"",
+        "enable_prefix_caching = true",
+    ] {
         let error = load(&edited("dtype = \"float32\"", argument)).unwrap_err();
         let name = argument.split(' ').next().unwrap();
         assert!(error.contains("engine.vllm") && error.contains(&format!("{name} is refused")), "{error}");
     }
+}
+
+#[test]
+fn only_the_measured_models_own_files_are_read() {
+    for argument in ["load_format = \"sharded_state\"", "generation_config = \"/srv/other\"", "load_format = 1"] {
+        let error = load(&edited("dtype = \"float32\"", argument)).unwrap_err();
+        assert!(error.contains("is refused: only"), "{error}");
+    }
+    assert!(load(&edited("dtype = \"float32\"", "load_format = \"safetensors\"\ngeneration_config = \"vllm\"")).is_ok());
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Answers as OpenAI documents them.
+//!
+//! Leaf types are async-openai's where they fit exactly, as [`FinishReason`] does; most of its structures own their text, or
+//! write keys that this gateway does not have (`audio_tokens`).
 
+pub use async_openai::types::chat::FinishReason;
 use serde::Serialize;
 
 /// `chat.completion`: a whole answer.
@@ -83,16 +87,6 @@ pub struct Delta<'a> {
     /// Text to append.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<&'a str>,
-}
-
-/// Why the model stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FinishReason {
-    /// It was done.
-    Stop,
-    /// The token limit was reached.
-    Length,
 }
 
 /// Token counts.

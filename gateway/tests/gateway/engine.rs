@@ -79,5 +79,5 @@ pub(crate) fn tokens(ids: &[u32]) -> Result<TokenOutput, EngineError> {
 /// A last step that makes `ids`.
 pub(crate) fn last(ids: &[u32], reason: FinishReason) -> Result<TokenOutput, EngineError> {
     let finished = Some(Finished { reason, stop: None });
-    Ok(TokenOutput { token_ids: ids.to_vec(), finished, cached_prompt_tokens: Some(4) })
+    Ok(TokenOutput { token_ids: ids.to_vec(), finished, cached_prompt_tokens: Some(4), logprobs: None })
 }

@@ -71,13 +71,29 @@ fn a_replaced_link_is_noticed() {
 }
 
 #[test]
+fn a_link_or_folder_that_was_swapped_and_put_back_is_noticed() {
+    let (_outside, model) = model();
+    let (_, snapshot) = measure_folder(&model).expect("measures");
+    let link = model.join("model.safetensors");
+    let aside = model.with_extension("aside");
+    fs::rename(&link, &aside).expect("moves the link away");
+    fs::rename(&aside, &link).expect("puts it back");
+    assert!(matches!(snapshot.unchanged(), Err(ChangedFile::Moved { .. })));
+
+    let (_, snapshot) = measure_folder(&model).expect("measures");
+    fs::rename(&model, &aside).expect("moves the whole folder away");
+    fs::rename(&aside, &model).expect("puts it back");
+    assert!(matches!(snapshot.unchanged(), Err(ChangedFile::Moved { .. })));
+}
+
+#[test]
 fn added_and_removed_files_are_noticed() {
     let (_root, model) = model();
     let (_, snapshot) = measure_folder(&model).expect("is measurable");
     write(&model.join("sub/new"), "");
     assert!(matches!(snapshot.unchanged(), Err(ChangedFile::Added { path }) if path == "sub/new"));
     fs::remove_file(model.join("sub/new")).expect("removes");
-    snapshot.unchanged().expect("is as before");
+    assert!(matches!(snapshot.unchanged(), Err(ChangedFile::Moved { .. })), "a file that came and went leaves its trace");
     fs::remove_file(model.join("config.json")).expect("removes");
     assert!(matches!(snapshot.unchanged(), Err(ChangedFile::Removed { path }) if path == "config.json"));
 }

@@ -8,6 +8,7 @@ use std::{
 
 use blindllama_engine::{EngineError, FinishReason, Finished, StopReason, TokenOutput, token_stream};
 use futures_util::{FutureExt as _, StreamExt as _};
+use pyo3::types::PyCFunction;
 
 use super::*;
 use crate::{
@@ -67,6 +68,39 @@ fn the_interpreter_is_that_of_the_environment() {
     assert!(paths.iter().any(|path| Path::new(path).starts_with(environment)), "{paths:?}");
 }
 
+/// What the glue makes of `given` on a processor that multiplies bfloat16 itself, or does not.
+fn engine_args(given: &serde_json::Value, bfloat16_is_fast: bool) -> serde_json::Value {
+    attached(|py| {
+        let glue = glue(py).unwrap();
+        glue.setattr("_bfloat16_is_fast", PyCFunction::new_closure(py, None, None, move |_, _| bfloat16_is_fast).unwrap())
+            .unwrap();
+        let json = py.import("json").unwrap();
+        let settings = json!({"device": "cpu", "model": "m", "engine_args": given}).to_string();
+        let settings = json.call_method1("loads", (settings,)).unwrap();
+        let arguments = glue.call_method1("_engine_args", (settings,)).unwrap();
+        let text: String = json.call_method1("dumps", (arguments,)).unwrap().extract().unwrap();
+        serde_json::from_str(&text).unwrap()
+    })
+}
+
+#[test]
+fn float32_is_chosen_where_bfloat16_is_slow_and_nothing_else_is_asked_for() {
+    for (given, fast, dtype) in [
+        (json!({}), false, json!("float32")),
+        (json!({"dtype": "auto"}), false, json!("float32")),
+        (json!({"dtype": "bfloat16"}), false, json!("bfloat16")),
+        (json!({"dtype": "auto"}), true, json!("auto")),
+        (json!({}), true, serde_json::Value::Null),
+    ] {
+        assert_eq!(engine_args(&given, fast)["dtype"], dtype, "{given} with fast bfloat16: {fast}");
+    }
+}
+
+#[test]
+fn no_prefix_cache_is_shared_unless_asked_for() {
+    assert_eq!(engine_args(&json!({}), true)["enable_prefix_caching"], json!(false));
+}
+
 #[test]
 fn a_second_interpreter_is_refused() {
     attached(|_| ());
@@ -80,12 +114,12 @@ fn a_request_becomes_outputs() {
     core.add(5, &request(vec![1, 2])).unwrap();
     let first = core.step().unwrap();
     assert_eq!((first.executed, first.has_work), (true, true));
-    let tokens = TokenOutput { token_ids: vec![1, 2, 3, 7], finished: None, cached_prompt_tokens: Some(16) };
+    let tokens = TokenOutput { token_ids: vec![1, 2, 3, 7], finished: None, cached_prompt_tokens: Some(16), logprobs: None };
     assert_eq!(first.outputs, [(5, tokens)]);
     let second = core.step().unwrap();
     assert_eq!((second.executed, second.has_work), (true, false));
     let finished = Some(Finished { reason: FinishReason::Stop, stop: Some(StopReason::Token(2)) });
-    assert_eq!(second.outputs, [(5, TokenOutput { token_ids: vec![2], finished, cached_prompt_tokens: None })]);
+    assert_eq!(second.outputs, [(5, TokenOutput { token_ids: vec![2], finished, cached_prompt_tokens: None, logprobs: None })]);
 }
 
 #[test]

@@ -111,6 +111,9 @@ if [ "$ENGINE" = cuda ]; then
 elif [ -z "$MODEL" ]; then
   # 1 GiB of key-value cache holds 23,000 tokens of the default model.
   export BLINDLLAMA_ENGINE__VLLM__KV_CACHE_MEMORY_BYTES=${BLINDLLAMA_ENGINE__VLLM__KV_CACHE_MEMORY_BYTES:-1073741824}
+  # A model this small wanders at OpenAI's default temperature of 1; a request that names a temperature still gets it.
+  greedy='{temperature=0.0}'
+  export BLINDLLAMA_ENGINE__VLLM__OVERRIDE_GENERATION_CONFIG=${BLINDLLAMA_ENGINE__VLLM__OVERRIDE_GENERATION_CONFIG:-$greedy}
 fi
 export TSS2_LOG=${TSS2_LOG:-all+NONE}
 

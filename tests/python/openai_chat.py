@@ -10,13 +10,13 @@ messages = [{"role": "user", "content": "What is the capital of France?"}]
 (model,) = client.models.list().data
 assert client.models.retrieve(model.id).id == model.id
 
-answer = client.chat.completions.create(model=model.id, messages=messages, temperature=0)
+answer = client.chat.completions.create(model=model.id, messages=messages)
 assert "Paris" in answer.choices[0].message.content, answer
 assert answer.choices[0].finish_reason == "stop", answer
 assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens, answer
 
 stream = client.chat.completions.create(
-    model=model.id, messages=messages, temperature=0, stream=True, stream_options={"include_usage": True}
+    model=model.id, messages=messages, stream=True, stream_options={"include_usage": True}
 )
 chunks = list(stream)
 text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)

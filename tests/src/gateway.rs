@@ -30,7 +30,8 @@ pub struct Setup {
 impl Setup {
     /// The program, model and configuration that `make run` uses, in float32.
     pub fn default_model() -> Self {
-        let overrides = [("DTYPE", "float32"), ("KV_CACHE_MEMORY_BYTES", "1073741824")];
+        let overrides =
+            [("DTYPE", "float32"), ("KV_CACHE_MEMORY_BYTES", "1073741824"), ("OVERRIDE_GENERATION_CONFIG", "{temperature=0.0}")];
         let overrides = overrides.map(|(key, value)| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value.to_owned())).to_vec();
         Self { program: project::program("blindllama-gateway"), model: project::default_model(), overrides, firmware_log: None }
     }

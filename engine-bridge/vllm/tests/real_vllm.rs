@@ -140,11 +140,11 @@ async fn answers(engine: &VllmEngine) {
     sampled.sampling = Sampling { seed: Some(7), ..Sampling::default() };
     let [first, second] = [engine.generate(sampled.clone()).unwrap(), engine.generate(sampled).unwrap()];
     assert_eq!(collect(first).await, collect(second).await);
-    // The whole blocks (of 128 tokens) of a prompt seen before come from the prefix cache.
+    // With a shared prefix cache the second would report 128: the first's whole blocks, which could be another client's.
     let long = QUESTION.repeat(5);
-    for cached in [0, 128] {
+    for _ in 0..2 {
         let first = engine.generate(greedy(&long, 1)).unwrap().next().await.unwrap().unwrap();
-        assert_eq!(first.cached_prompt_tokens, Some(cached));
+        assert_eq!(first.cached_prompt_tokens, Some(0));
     }
 }
 

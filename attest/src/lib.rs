@@ -11,6 +11,7 @@ pub mod canonical_json;
 pub mod digest;
 pub mod evidence;
 pub mod firmware;
+pub mod hash;
 pub mod nonce;
 pub mod policy;
 pub mod tpm;

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod firmware;
 pub mod hash;
 pub mod nonce;
+pub mod pcr_banks;
 pub mod policy;
 pub mod tpm;
 pub mod verify;

@@ -12,10 +12,16 @@ pub enum Event {
     LaunchBegin(LaunchBegin),
     /// `gateway.binary`: the gateway's own program file.
     GatewayBinary(MeasuredFile),
+    /// `engine.packages`: a manifest of every file that the engine's interpreter can load.
+    EnginePackages(MeasuredManifest),
     /// `config`: the effective configuration, a canonical JSON document.
     Config(MeasuredFile),
+    /// `launch`: command line and environment, a canonical JSON document.
+    Launch(MeasuredFile),
     /// `model.weights`: a manifest of every file of the model folder.
     ModelWeights(MeasuredManifest),
+    /// `model.chat_template`: the template's text as the gateway renders it.
+    ChatTemplate(MeasuredFile),
     /// `sealed` in the application PCR: nothing of this launch follows there.
     SealedApplication,
     /// `identity.tls_spki`: the TLS key of this launch.
@@ -93,8 +99,11 @@ impl Event {
         match self {
             Self::LaunchBegin(_) => "launch.begin",
             Self::GatewayBinary(_) => "gateway.binary",
+            Self::EnginePackages(_) => "engine.packages",
             Self::Config(_) => "config",
+            Self::Launch(_) => "launch",
             Self::ModelWeights(_) => "model.weights",
+            Self::ChatTemplate(_) => "model.chat_template",
             Self::SealedApplication | Self::SealedIdentity(_) => "sealed",
             Self::TlsSpki(_) => "identity.tls_spki",
             Self::ReceiptKey(_) => "identity.receipt_key",
@@ -108,8 +117,10 @@ impl Event {
     pub fn data(&self) -> Result<Vec<u8>, InvalidEvent> {
         let written = match self {
             Self::LaunchBegin(data) => to_canonical_json(data),
-            Self::GatewayBinary(data) | Self::Config(data) => to_canonical_json(data),
-            Self::ModelWeights(data) => to_canonical_json(data),
+            Self::GatewayBinary(file) | Self::Config(file) | Self::Launch(file) | Self::ChatTemplate(file) => {
+                to_canonical_json(file)
+            }
+            Self::EnginePackages(manifest) | Self::ModelWeights(manifest) => to_canonical_json(manifest),
             Self::SealedApplication => to_canonical_json(&Nothing {}),
             Self::TlsSpki(sha256) => to_canonical_json(&TlsSpkiData { sha256: *sha256 }),
             Self::ReceiptKey(ed25519) => to_canonical_json(&ReceiptKeyData { ed25519: *ed25519 }),
@@ -134,8 +145,11 @@ impl Event {
         let event = match kind {
             "launch.begin" => serde_json::from_str(text).map(Self::LaunchBegin),
             "gateway.binary" => serde_json::from_str(text).map(Self::GatewayBinary),
+            "engine.packages" => serde_json::from_str(text).map(Self::EnginePackages),
             "config" => serde_json::from_str(text).map(Self::Config),
+            "launch" => serde_json::from_str(text).map(Self::Launch),
             "model.weights" => serde_json::from_str(text).map(Self::ModelWeights),
+            "model.chat_template" => serde_json::from_str(text).map(Self::ChatTemplate),
             "identity.tls_spki" => serde_json::from_str(text).map(|TlsSpkiData { sha256 }| Self::TlsSpki(sha256)),
             "identity.receipt_key" => serde_json::from_str(text).map(|ReceiptKeyData { ed25519 }| Self::ReceiptKey(ed25519)),
             "sealed" => parse_sealed(text),

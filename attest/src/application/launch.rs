@@ -1,10 +1,10 @@
 //! Launches: what the application log says, once its grammar has been checked.
 //!
-//! A launch is nine events in a fixed order over two PCRs. Since the order is fixed, a launch that was cut off (the process
-//! died, or the machine's root stopped it) is simply a prefix of those nine; it counts as aborted once a later
+//! A launch is twelve events in a fixed order over two PCRs. Since the order is fixed, a launch that was cut off (the process
+//! died, or the machine's root stopped it) is simply a prefix of those twelve; it counts as aborted once a later
 //! `launch.begin` follows. Only the last launch can be the one that is running, so only that one has to be complete.
 
-use super::{Event, LoggedEvent, MeasuredFile, MeasuredManifest, replay_pcr};
+use super::{Event, LaunchPcrs, LoggedEvent, Parts};
 use crate::{digest::Sha256Digest, evidence::encoding::Base64Array};
 
 /// Which of the two PCRs an event belongs to.
@@ -15,50 +15,36 @@ enum Register {
 }
 
 /// One step of a launch.
-struct Step {
-    register: Register,
-    kind: &'static str,
-    fits: fn(&Event) -> bool,
-}
+struct Step(Register, &'static str);
 
-/// The grammar of a launch.
-const STEPS: [Step; 9] = [
-    Step { register: Register::Application, kind: "launch.begin", fits: |event| matches!(event, Event::LaunchBegin(_)) },
-    Step { register: Register::Identity, kind: "launch.begin", fits: |event| matches!(event, Event::LaunchBegin(_)) },
-    Step { register: Register::Application, kind: "gateway.binary", fits: |event| matches!(event, Event::GatewayBinary(_)) },
-    Step { register: Register::Application, kind: "config", fits: |event| matches!(event, Event::Config(_)) },
-    Step { register: Register::Application, kind: "model.weights", fits: |event| matches!(event, Event::ModelWeights(_)) },
-    Step { register: Register::Application, kind: "sealed", fits: |event| matches!(event, Event::SealedApplication) },
-    Step { register: Register::Identity, kind: "identity.tls_spki", fits: |event| matches!(event, Event::TlsSpki(_)) },
-    Step { register: Register::Identity, kind: "identity.receipt_key", fits: |event| matches!(event, Event::ReceiptKey(_)) },
-    Step { register: Register::Identity, kind: "sealed", fits: |event| matches!(event, Event::SealedIdentity(_)) },
+/// The grammar of a launch: where each event belongs, by its type.
+const STEPS: [Step; 12] = [
+    Step(Register::Application, "launch.begin"),
+    Step(Register::Identity, "launch.begin"),
+    Step(Register::Application, "gateway.binary"),
+    Step(Register::Application, "engine.packages"),
+    Step(Register::Application, "config"),
+    Step(Register::Application, "launch"),
+    Step(Register::Application, "model.weights"),
+    Step(Register::Application, "model.chat_template"),
+    Step(Register::Application, "sealed"),
+    Step(Register::Identity, "identity.tls_spki"),
+    Step(Register::Identity, "identity.receipt_key"),
+    Step(Register::Identity, "sealed"),
 ];
 /// How many steps there are when the application PCR is sealed.
-const APPLICATION_SEALED: usize = 6;
+const APPLICATION_SEALED: usize = 9;
 
-/// A part of a launch that a release pins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The gateway's program file.
-    GatewayBinary,
-    /// The effective configuration.
-    Config,
-    /// The model's weights manifest.
-    ModelWeights,
-}
-
-impl Part {
-    /// All parts, in the order in which they are measured and reported.
-    pub const ALL: [Self; 3] = [Self::GatewayBinary, Self::Config, Self::ModelWeights];
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::GatewayBinary => "gateway binary",
-            Self::Config => "configuration",
-            Self::ModelWeights => "model weights",
-        })
+impl Step {
+    /// Whether `event` is of this step's type. The two kinds of `sealed` differ in what they hold.
+    fn fits(&self, event: &Event) -> bool {
+        let Self(register, kind) = self;
+        let kind_of_seal = match event {
+            Event::SealedApplication => *register == Register::Application,
+            Event::SealedIdentity(_) => *register == Register::Identity,
+            _ => true,
+        };
+        event.kind() == *kind && kind_of_seal
     }
 }
 
@@ -67,48 +53,19 @@ impl std::fmt::Display for Part {
 pub struct Launch {
     /// The 16 random bytes that name the launch.
     pub id: Base64Array<16>,
-    /// The gateway's program file.
-    pub gateway_binary: MeasuredFile,
-    /// The effective configuration.
-    pub config: MeasuredFile,
-    /// The model's weights.
-    pub model_weights: MeasuredManifest,
+    /// The digests that a release has to have.
+    pub parts: Parts<Sha256Digest>,
     /// SHA-256 of the TLS key's SubjectPublicKeyInfo.
     pub tls_spki: Sha256Digest,
     /// The Ed25519 key of the receipts.
     pub receipt_key: Base64Array<32>,
 }
 
-impl Launch {
-    /// The digest that a release has to have for `part`.
-    #[must_use]
-    pub const fn digest(&self, part: Part) -> Sha256Digest {
-        match part {
-            Part::GatewayBinary => self.gateway_binary.sha256,
-            Part::Config => self.config.sha256,
-            Part::ModelWeights => self.model_weights.manifest_sha256,
-        }
-    }
-}
-
-/// A launch before the last one: complete, or cut off after some of its events.
+/// A launch before the last one: complete, or cut off after some of its events. A part that was not measured has no digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EarlierLaunch {
-    gateway_binary: Option<Sha256Digest>,
-    config: Option<Sha256Digest>,
-    model_weights: Option<Sha256Digest>,
-}
-
-impl EarlierLaunch {
-    /// The digest that was measured for `part`; `None` if the launch was cut off before.
-    #[must_use]
-    pub const fn digest(&self, part: Part) -> Option<Sha256Digest> {
-        match part {
-            Part::GatewayBinary => self.gateway_binary,
-            Part::Config => self.config,
-            Part::ModelWeights => self.model_weights,
-        }
-    }
+    /// The digests that a release has to have.
+    pub parts: Parts<Option<Sha256Digest>>,
 }
 
 /// Everything launched since boot.
@@ -179,8 +136,7 @@ pub enum ApplicationLogError {
 #[derive(Debug, Clone, Copy)]
 pub struct ApplicationLog<'a> {
     events: &'a [LoggedEvent],
-    application_pcr: u8,
-    identity_pcr: u8,
+    pcrs: LaunchPcrs,
 }
 
 impl<'a> ApplicationLog<'a> {
@@ -188,7 +144,7 @@ impl<'a> ApplicationLog<'a> {
     ///
     /// # Errors
     /// [`ApplicationLogError::EventDigestMismatch`] for the first that differs.
-    pub fn new(events: &'a [LoggedEvent], application_pcr: u8, identity_pcr: u8) -> Result<Self, ApplicationLogError> {
+    pub fn new(events: &'a [LoggedEvent], pcrs: LaunchPcrs) -> Result<Self, ApplicationLogError> {
         for (index, LoggedEvent { digest, event, .. }) in events.iter().enumerate() {
             let actual =
                 event.digest().map_err(|error| ApplicationLogError::NoCanonicalForm { index, reason: error.to_string() })?;
@@ -197,13 +153,13 @@ impl<'a> ApplicationLog<'a> {
                 return Err(ApplicationLogError::EventDigestMismatch { index, kind, claimed: *digest, actual });
             }
         }
-        Ok(Self { events, application_pcr, identity_pcr })
+        Ok(Self { events, pcrs })
     }
 
-    /// The value of `pcr` after the whole log, starting from zero.
+    /// The two PCRs with their values after the whole log: the application's, then the identity's.
     #[must_use]
-    pub fn replay(&self, pcr: u8) -> Sha256Digest {
-        replay_pcr(self.events, pcr)
+    pub fn replay(&self) -> [(u8, Sha256Digest); 2] {
+        [self.pcrs.application, self.pcrs.identity].map(|register| (register.pcr, register.replay(self.events)))
     }
 
     /// Parses the log into launches.
@@ -213,16 +169,16 @@ impl<'a> ApplicationLog<'a> {
     pub fn launches(&self) -> Result<Launches, ApplicationLogError> {
         let mut earlier = Vec::new();
         let mut current = PartialLaunch::default();
-        let mut application_value = Sha256Digest::ZERO;
+        let mut application_value = self.pcrs.application.start;
         for (index, logged) in self.events.iter().enumerate() {
-            let begins = logged.pcr == self.application_pcr && matches!(logged.event, Event::LaunchBegin(_));
+            let begins = logged.pcr == self.pcrs.application.pcr && matches!(logged.event, Event::LaunchBegin(_));
             if begins && current.steps > 0 {
-                earlier.push(std::mem::take(&mut current).into_earlier());
+                earlier.push(EarlierLaunch { parts: std::mem::take(&mut current).parts });
             }
             self.check_step(index, logged, current.steps)?;
             self.check_values(index, logged, current.id, application_value)?;
             current.take(&logged.event);
-            if logged.pcr == self.application_pcr {
+            if logged.pcr == self.pcrs.application.pcr {
                 application_value = application_value.extended_with(logged.digest);
             }
         }
@@ -230,14 +186,14 @@ impl<'a> ApplicationLog<'a> {
     }
 
     fn check_step(&self, index: usize, logged: &LoggedEvent, steps: usize) -> Result<(), ApplicationLogError> {
-        let sealed = steps >= APPLICATION_SEALED && logged.pcr == self.application_pcr;
-        let Some(step) = STEPS.get(steps).filter(|_| !sealed) else {
+        let sealed = steps >= APPLICATION_SEALED && logged.pcr == self.pcrs.application.pcr;
+        let Some(step @ Step(register, kind)) = STEPS.get(steps).filter(|_| !sealed) else {
             return Err(ApplicationLogError::ExtendedAfterSeal { index, found: describe(logged) });
         };
-        if logged.pcr == self.number(step.register) && (step.fits)(&logged.event) {
+        if logged.pcr == self.number(*register) && step.fits(&logged.event) {
             return Ok(());
         }
-        let expected = format!("{} in PCR {}", step.kind, self.number(step.register));
+        let expected = format!("{kind} in PCR {}", self.number(*register));
         Err(ApplicationLogError::Malformed { index, found: describe(logged), expected })
     }
 
@@ -249,7 +205,7 @@ impl<'a> ApplicationLog<'a> {
         id: Option<Base64Array<16>>,
         application_value: Sha256Digest,
     ) -> Result<(), ApplicationLogError> {
-        let sealed = |value| format!("sealed with PCR {} at {value}", self.application_pcr);
+        let sealed = |value| format!("sealed with PCR {} at {value}", self.pcrs.application.pcr);
         let (found, expected) = match (&logged.event, id) {
             (Event::LaunchBegin(begin), Some(id)) if begin.launch != id => {
                 (format!("launch.begin of {:?}", begin.launch), format!("launch.begin of {id:?}"))
@@ -262,8 +218,8 @@ impl<'a> ApplicationLog<'a> {
 
     const fn number(&self, register: Register) -> u8 {
         match register {
-            Register::Application => self.application_pcr,
-            Register::Identity => self.identity_pcr,
+            Register::Application => self.pcrs.application.pcr,
+            Register::Identity => self.pcrs.identity.pcr,
         }
     }
 }
@@ -277,9 +233,7 @@ fn describe(logged: &LoggedEvent) -> String {
 struct PartialLaunch {
     steps: usize,
     id: Option<Base64Array<16>>,
-    gateway_binary: Option<MeasuredFile>,
-    config: Option<MeasuredFile>,
-    model_weights: Option<MeasuredManifest>,
+    parts: Parts<Option<Sha256Digest>>,
     tls_spki: Option<Sha256Digest>,
     receipt_key: Option<Base64Array<32>>,
 }
@@ -289,33 +243,26 @@ impl PartialLaunch {
         self.steps += 1;
         match event {
             Event::LaunchBegin(begin) => self.id = Some(begin.launch),
-            Event::GatewayBinary(file) => self.gateway_binary = Some(*file),
-            Event::Config(file) => self.config = Some(*file),
-            Event::ModelWeights(manifest) => self.model_weights = Some(*manifest),
+            Event::GatewayBinary(file) => self.parts.gateway_binary = Some(file.sha256),
+            Event::EnginePackages(manifest) => self.parts.engine_packages = Some(manifest.manifest_sha256),
+            Event::Config(file) => self.parts.config = Some(file.sha256),
+            Event::Launch(file) => self.parts.launch = Some(file.sha256),
+            Event::ModelWeights(manifest) => self.parts.model_weights = Some(manifest.manifest_sha256),
+            Event::ChatTemplate(file) => self.parts.chat_template = Some(file.sha256),
             Event::TlsSpki(digest) => self.tls_spki = Some(*digest),
             Event::ReceiptKey(key) => self.receipt_key = Some(*key),
             Event::SealedApplication | Event::SealedIdentity(_) => {}
         }
     }
 
-    fn into_earlier(self) -> EarlierLaunch {
-        EarlierLaunch {
-            gateway_binary: self.gateway_binary.map(|file| file.sha256),
-            config: self.config.map(|file| file.sha256),
-            model_weights: self.model_weights.map(|manifest| manifest.manifest_sha256),
-        }
-    }
-
     fn into_complete(self) -> Result<Launch, ApplicationLogError> {
-        if let Some(next) = STEPS.get(self.steps) {
-            return Err(ApplicationLogError::LaunchIncomplete { missing: next.kind.to_owned() });
+        let missing = |what: &str| ApplicationLogError::LaunchIncomplete { missing: what.to_owned() };
+        if let Some(Step(_, kind)) = STEPS.get(self.steps) {
+            return Err(missing(kind));
         }
-        let missing = |kind: &str| ApplicationLogError::LaunchIncomplete { missing: kind.to_owned() };
         Ok(Launch {
             id: self.id.ok_or_else(|| missing("launch.begin"))?,
-            gateway_binary: self.gateway_binary.ok_or_else(|| missing("gateway.binary"))?,
-            config: self.config.ok_or_else(|| missing("config"))?,
-            model_weights: self.model_weights.ok_or_else(|| missing("model.weights"))?,
+            parts: self.parts.complete().map_err(|part| missing(&part.to_string()))?,
             tls_spki: self.tls_spki.ok_or_else(|| missing("identity.tls_spki"))?,
             receipt_key: self.receipt_key.ok_or_else(|| missing("identity.receipt_key"))?,
         })

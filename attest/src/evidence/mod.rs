@@ -8,11 +8,9 @@ mod parse;
 
 pub use parse::InvalidDocument;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{application::LoggedEvent, binding::Binding, digest::Sha256Digest, nonce::NonceProof};
+use crate::{application::LoggedEvent, binding::Binding, nonce::NonceProof, pcr_banks::PcrBanks};
 use encoding::Base64Bytes;
 
 /// The version of the format that this crate writes and reads.
@@ -65,15 +63,6 @@ pub struct TpmEvidence {
     pub pcrs: PcrBanks,
 }
 
-/// PCR values by bank; only the SHA-256 bank is understood.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PcrBanks {
-    /// The SHA-256 bank: PCR index to value.
-    #[serde(with = "pcr_map")]
-    pub sha256: BTreeMap<u8, Sha256Digest>,
-}
-
 /// The logs that explain the PCR values.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,59 +73,4 @@ pub struct EventLogs {
     pub systemd: Option<Base64Bytes>,
     /// The gateway's own log, all launches since boot.
     pub application: Vec<LoggedEvent>,
-}
-
-/// PCR maps: keys are decimal indexes 0 to 23 without leading zeros, each at most once.
-pub mod pcr_map {
-    use std::{collections::BTreeMap, fmt};
-
-    use serde::{
-        Deserializer, Serialize, Serializer,
-        de::{Error as _, MapAccess, Visitor},
-    };
-
-    use crate::digest::Sha256Digest;
-
-    /// Writes the map with decimal string keys.
-    ///
-    /// # Errors
-    /// Whatever the serializer reports.
-    pub fn serialize<S: Serializer>(pcrs: &BTreeMap<u8, Sha256Digest>, serializer: S) -> Result<S::Ok, S::Error> {
-        let by_text: BTreeMap<String, &Sha256Digest> = pcrs.iter().map(|(index, value)| (index.to_string(), value)).collect();
-        by_text.serialize(serializer)
-    }
-
-    /// Reads the map, refusing duplicates and malformed indexes.
-    ///
-    /// # Errors
-    /// Names the offending index.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, Sha256Digest>, D::Error> {
-        deserializer.deserialize_map(PcrMapVisitor)
-    }
-
-    struct PcrMapVisitor;
-
-    impl<'de> Visitor<'de> for PcrMapVisitor {
-        type Value = BTreeMap<u8, Sha256Digest>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of PCR index (0 to 23) to SHA-256 value")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut pcrs = BTreeMap::new();
-            while let Some(key) = map.next_key::<String>()? {
-                let index = parse_index(&key).ok_or_else(|| A::Error::custom(format!("{key:?} is no PCR index (0 to 23)")))?;
-                if pcrs.insert(index, map.next_value()?).is_some() {
-                    return Err(A::Error::custom(format!("PCR {index} is given twice")));
-                }
-            }
-            Ok(pcrs)
-        }
-    }
-
-    fn parse_index(text: &str) -> Option<u8> {
-        let index: u8 = text.parse().ok().filter(|index| *index < 24)?;
-        (index.to_string() == text).then_some(index)
-    }
 }

@@ -2,20 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PolicyError;
-use crate::{
-    application::{APPLICATION_PCR, IDENTITY_PCR, Part},
-    digest::Sha256Digest,
-    evidence::PcrBanks,
-    tpm::Name,
-};
+use super::{Platform, PolicyError, Release, TrustedAk, TrustedRoot};
 
 /// The policy file. [`Policy::try_from`](super::Policy) turns it into a valid policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyDocument {
-    /// Always 1.
+    /// The format's version, always 1.
     pub version: u32,
+    /// Counts the policy's own editions, from 1; a signed policy needs one, and never gives way to a lower one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
     /// The oldest evidence accepted: seconds from sending the nonce to the verdict, 1 to 600.
     pub max_evidence_age_seconds: u32,
     /// How long a verdict is used before the peer has to attest again: seconds, 1 to 86,400.
@@ -24,8 +21,11 @@ pub struct PolicyDocument {
     #[serde(default)]
     pub weakening: WeakeningSwitches,
     /// The attestation keys that are trusted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_ak: Vec<TrustedAk>,
+    /// The authorities that are trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_root: Vec<TrustedRoot>,
     /// The platforms that are allowed.
     #[serde(default)]
     pub platform: Vec<Platform>,
@@ -42,126 +42,8 @@ pub struct WeakeningSwitches {
     pub allow_software_tpm: bool,
     /// Accept platforms with `application_measurements = "self-reported"`.
     pub allow_self_reported: bool,
-}
-
-/// An attestation key, pinned by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrustedAk {
-    /// The key's TPM Name.
-    pub name: Name,
-    /// What the user calls the machine.
-    pub machine: String,
-    /// What kind of TPM holds the key.
-    pub kind: TpmKind,
-}
-
-/// What a TPM is made of. There is no default: who pins a key has to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TpmKind {
-    /// A chip, or firmware in the processor.
-    Hardware,
-    /// A TPM that a cloud's hypervisor emulates.
-    CloudVtpm,
-    /// A program such as swtpm; proves nothing about hardware.
-    Software,
-}
-
-impl std::fmt::Display for TpmKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Hardware => "hardware",
-            Self::CloudVtpm => "cloud-vtpm",
-            Self::Software => "software",
-        })
-    }
-}
-
-/// A boot state that is allowed, as a complete set of PCR values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Platform {
-    /// What the user calls it.
-    pub name: String,
-    /// Whether the platform makes the application's measurements true.
-    pub application_measurements: ApplicationMeasurements,
-    /// The PCR that holds the application.
-    #[serde(default = "application_pcr")]
-    pub application_pcr: u8,
-    /// The PCR that holds the identity of the current launch.
-    #[serde(default = "identity_pcr")]
-    pub identity_pcr: u8,
-    /// PCRs that the firmware log has to explain; with none, evidence must not carry a firmware log.
-    #[serde(default)]
-    pub firmware_log_pcrs: Vec<u8>,
-    /// The values, PCRs 0 to 7 at least.
-    pub pcrs: PcrBanks,
-}
-
-const fn application_pcr() -> u8 {
-    APPLICATION_PCR
-}
-
-const fn identity_pcr() -> u8 {
-    IDENTITY_PCR
-}
-
-/// Who vouches for what the application PCRs say. There is no default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ApplicationMeasurements {
-    /// An immutable operating system measures the gateway before it runs it.
-    Enforced,
-    /// The gateway measures itself; whoever is root could make it claim anything.
-    SelfReported,
-}
-
-impl std::fmt::Display for ApplicationMeasurements {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Enforced => "enforced",
-            Self::SelfReported => "self-reported",
-        })
-    }
-}
-
-/// A release of the gateway, as a complete tuple: parts of different releases never mix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Release {
-    /// What the user calls it.
-    pub name: String,
-    /// Whether it may serve, or may only have run earlier since boot.
-    pub status: ReleaseStatus,
-    /// SHA-256 of the gateway's program file.
-    pub gateway_binary: Sha256Digest,
-    /// SHA-256 of the effective configuration.
-    pub config: Sha256Digest,
-    /// SHA-256 of the model's weights manifest.
-    pub model_weights: Sha256Digest,
-}
-
-impl Release {
-    /// The digest that a launch has to have for `part`.
-    #[must_use]
-    pub const fn digest(&self, part: Part) -> Sha256Digest {
-        match part {
-            Part::GatewayBinary => self.gateway_binary,
-            Part::Config => self.config,
-            Part::ModelWeights => self.model_weights,
-        }
-    }
-}
-
-/// What a release may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReleaseStatus {
-    /// It may be the one that runs.
-    Serving,
-    /// It may have run before the current one, since the machine's boot.
-    Past,
+    /// Accept any machine that a `trusted_root` without machines certifies.
+    pub any_machine: bool,
 }
 
 impl PolicyDocument {

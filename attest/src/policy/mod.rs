@@ -6,10 +6,14 @@
 
 mod document;
 mod error;
+mod platform;
+mod release;
+mod trust;
 mod valid;
 
-pub use document::{
-    ApplicationMeasurements, Platform, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
-};
+pub use document::{PolicyDocument, WeakeningSwitches};
 pub use error::PolicyError;
+pub use platform::{ApplicationMeasurements, BankName, Platform};
+pub use release::{Release, ReleaseStatus};
+pub use trust::{Certifies, Machine, TpmKind, TrustedAk, TrustedRoot};
 pub use valid::{Policy, Weakening};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use super::{Platform, PolicyDocument, PolicyError, Release, TrustedAk};
-use crate::tpm::Name;
+use crate::{hash::HashAlgorithm, tpm::Name};
 
 /// The version of the policy format that this crate reads and writes.
 const VERSION: u32 = 1;
@@ -23,6 +23,8 @@ pub enum Weakening {
     SoftwareTpm,
     /// `allow_self_reported`.
     SelfReported,
+    /// `any_machine`.
+    AnyMachine,
 }
 
 impl Weakening {
@@ -32,6 +34,7 @@ impl Weakening {
         match self {
             Self::SoftwareTpm => "allow_software_tpm",
             Self::SelfReported => "allow_self_reported",
+            Self::AnyMachine => "any_machine",
         }
     }
 
@@ -43,6 +46,7 @@ impl Weakening {
             Self::SelfReported => {
                 "allow_self_reported: the gateway measures itself; whoever is root on its machine could make it claim anything"
             }
+            Self::AnyMachine => "any_machine: whoever owns a TPM that the authority certifies can answer",
         }
     }
 }
@@ -74,6 +78,7 @@ impl Policy {
         let switches = [
             (self.0.weakening.allow_software_tpm, Weakening::SoftwareTpm),
             (self.0.weakening.allow_self_reported, Weakening::SelfReported),
+            (self.0.weakening.any_machine, Weakening::AnyMachine),
         ];
         switches.into_iter().filter_map(|(on, weakening)| on.then_some(weakening)).collect()
     }
@@ -150,28 +155,31 @@ fn check_list(key: &str, names: impl Iterator<Item = String>) -> Result<(), Poli
 }
 
 fn check_platform(path: &str, platform: &Platform) -> Result<(), PolicyError> {
-    let Platform { application_pcr, identity_pcr, firmware_log_pcrs, pcrs, .. } = platform;
+    let Platform { application_pcr, identity_pcr, pcrs, .. } = platform;
+    let listed = |pcr: u8| pcrs.get(HashAlgorithm::Sha256, pcr).is_some();
     for (key, pcr) in [("application_pcr", application_pcr), ("identity_pcr", identity_pcr)] {
         let path = || format!("{path}.{key}");
-        require(
-            LAUNCH_PCRS.contains(pcr),
-            path,
-            pcr,
-            "it has to be 8 to 15: lower ones are the firmware's, higher ones resettable",
-        )?;
+        let expected = "it has to be 8 to 15: lower ones are the firmware's, higher ones resettable";
+        require(LAUNCH_PCRS.contains(pcr), path, pcr, expected)?;
         let expected = "pcrs.sha256 must not list it: its value differs with each launch, and releases pin what it holds";
-        require(!pcrs.sha256.contains_key(pcr), path, pcr, expected)?;
+        require(!listed(*pcr), path, pcr, expected)?;
     }
     let identity_key = || format!("{path}.identity_pcr");
     require(application_pcr != identity_pcr, identity_key, identity_pcr, "application_pcr is the same")?;
-    if let Some(missing) = (0..=7).find(|pcr| !pcrs.sha256.contains_key(pcr)) {
+    if let Some(missing) = (0..=7).find(|pcr| !listed(*pcr)) {
         let found = format!("without PCR {missing}");
         require(false, || format!("{path}.pcrs.sha256"), &found, "PCRs 0 to 7 have to be listed at least")?;
     }
+    check_firmware_log_pcrs(path, platform)
+}
+
+fn check_firmware_log_pcrs(path: &str, platform: &Platform) -> Result<(), PolicyError> {
+    let bank = platform.firmware_log_bank();
     let mut seen = BTreeSet::new();
-    for (index, pcr) in firmware_log_pcrs.iter().enumerate() {
+    for (index, pcr) in platform.firmware_log_pcrs.iter().enumerate() {
         let path = || format!("{path}.firmware_log_pcrs[{index}]");
-        require(pcrs.sha256.contains_key(pcr), path, pcr, "pcrs.sha256 does not list that PCR")?;
+        let listed = platform.pcrs.get(bank, *pcr).is_some();
+        require(listed, path, pcr, "platform.pcrs does not list that PCR in firmware_log_bank")?;
         require(seen.insert(*pcr), path, pcr, "it is listed before")?;
     }
     Ok(())

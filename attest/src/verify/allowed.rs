@@ -10,6 +10,7 @@ use super::{
 use crate::{
     application::{EarlierLaunch, Launch, Launches, Part},
     digest::Sha256Digest,
+    hash::Digest,
     policy::{ApplicationMeasurements, Platform, Policy, Release, ReleaseStatus, Weakening},
 };
 
@@ -43,8 +44,9 @@ pub struct BindingNotMeasured {
 pub enum NotAllowed {
     /// A PCR differs from the nearest platform.
     #[error(
-        "PCR {pcr} is {found}, but platform {platform:?}, the nearest in the policy, has {expected}: another firmware, \
-         boot loader or system was started"
+        "PCR {pcr} ({}) is {found}, but platform {platform:?}, the nearest in the policy, has {expected}: another firmware, \
+         boot loader or system was started",
+        expected.algorithm()
     )]
     Pcr {
         /// The nearest platform.
@@ -52,9 +54,9 @@ pub enum NotAllowed {
         /// The first PCR that differs.
         pcr: u8,
         /// The platform's value.
-        expected: Sha256Digest,
+        expected: Digest,
         /// The quoted value.
-        found: Sha256Digest,
+        found: Digest,
     },
     /// The platform's application measurements are only the gateway's own word.
     #[error(
@@ -107,7 +109,7 @@ pub enum NotAllowed {
 pub(super) fn check_binding<'d, 'p>(launched: Launched<'d, 'p>) -> Result<Passed<Measured<'d, 'p>>, VerifyError> {
     let binding = &launched.known.bound.evidence.document.binding;
     let last = &launched.launches.last;
-    let weights = last.model_weights.manifest_sha256;
+    let weights = last.parts.model_weights;
     if binding.tls_spki_sha256 != last.tls_spki {
         return Err(not_measured("tls_spki_sha256", binding.tls_spki_sha256.to_hex(), last.tls_spki.to_hex()).into());
     }
@@ -148,7 +150,7 @@ pub(super) fn check_policy<'d, 'p>(
 fn check_platform(known: &Known<'_, '_>, policy: &Policy) -> Result<(), NotAllowed> {
     let platform = known.platform;
     if let Some((pcr, expected)) = differing_pcrs(platform, known.values()).next() {
-        let found = known.values().get(&pcr).copied().unwrap_or(Sha256Digest::ZERO);
+        let found = known.value(expected.algorithm(), pcr);
         return Err(NotAllowed::Pcr { platform: platform.name.clone(), pcr, expected, found });
     }
     let self_reported = platform.application_measurements == ApplicationMeasurements::SelfReported;
@@ -167,19 +169,19 @@ fn serving_release<'p>(launch: &Launch, policy: &'p Policy) -> Result<&'p Releas
     if let Some(past) = policy.releases().iter().find(|release| differing_parts(release, launch).next().is_none()) {
         return Err(NotAllowed::NotServing { release: past.name.clone() });
     }
-    let (expected, found) = (nearest.digest(part), launch.digest(part));
+    let (expected, found) = (nearest.digest(part), launch.parts.get(part));
     Err(NotAllowed::Part { part, release: nearest.name.clone(), expected, found })
 }
 
 fn differing_parts<'a>(release: &'a Release, launch: &'a Launch) -> impl Iterator<Item = Part> + 'a {
-    Part::ALL.into_iter().filter(|part| release.digest(*part) != launch.digest(*part))
+    Part::ALL.into_iter().filter(|part| release.digest(*part) != launch.parts.get(*part))
 }
 
 /// An earlier launch has to be a prefix of a release; the first part that leaves no release over is the one to report.
 fn check_earlier_launch(index: usize, launch: &EarlierLaunch, policy: &Policy) -> Result<(), NotAllowed> {
     let mut candidates: Vec<&Release> = policy.releases().iter().collect();
     for part in Part::ALL {
-        let Some(found) = launch.digest(part) else { continue };
+        let Some(found) = launch.parts.get(part) else { continue };
         candidates.retain(|release| release.digest(part) == found);
         if candidates.is_empty() {
             return Err(NotAllowed::PastLaunch { number: index.saturating_add(1), part, found });

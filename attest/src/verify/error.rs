@@ -82,7 +82,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// Every code, with the number of its check. Codes are never reused for something else.
-    pub const CODES: [(u8, &'static str); 47] = [
+    pub const CODES: [(u8, &'static str); 51] = [
         (1, "document_too_large"),
         (1, "document_malformed"),
         (2, "unsupported_version"),
@@ -103,6 +103,7 @@ impl VerifyError {
         (8, "nonce_proof_malformed"),
         (8, "qualifying_data_mismatch"),
         (9, "pcr_bank_not_supported"),
+        (9, "sha1_bank_not_allowed"),
         (9, "pcr_selection_mismatch"),
         (9, "pcr_not_quoted"),
         (10, "pcr_digest_mismatch"),
@@ -122,8 +123,11 @@ impl VerifyError {
         (14, "pcr_not_allowed"),
         (14, "self_reported_not_allowed"),
         (14, "gateway_binary_not_allowed"),
+        (14, "engine_packages_not_allowed"),
         (14, "config_not_allowed"),
+        (14, "launch_not_allowed"),
         (14, "model_weights_not_allowed"),
+        (14, "chat_template_not_allowed"),
         (14, "release_not_serving"),
         (14, "past_launch_not_allowed"),
         (15, "tls_key_mismatch"),
@@ -215,7 +219,8 @@ const fn quote_code(error: &QuoteError) -> &'static str {
 
 const fn pcr_code(error: &PcrError) -> &'static str {
     match error {
-        PcrError::BankNotSupported => "pcr_bank_not_supported",
+        PcrError::BankNotSupported { .. } => "pcr_bank_not_supported",
+        PcrError::Sha1BankNotAllowed { .. } => "sha1_bank_not_allowed",
         PcrError::SelectionMismatch { .. } => "pcr_selection_mismatch",
         PcrError::NotQuoted { .. } => "pcr_not_quoted",
         PcrError::DigestMismatch { .. } => "pcr_digest_mismatch",
@@ -248,6 +253,9 @@ const fn not_allowed_code(error: &NotAllowed) -> &'static str {
         NotAllowed::Pcr { .. } => "pcr_not_allowed",
         NotAllowed::SelfReported { .. } => "self_reported_not_allowed",
         NotAllowed::Part { part: Part::GatewayBinary, .. } => "gateway_binary_not_allowed",
+        NotAllowed::Part { part: Part::EnginePackages, .. } => "engine_packages_not_allowed",
+        NotAllowed::Part { part: Part::Launch, .. } => "launch_not_allowed",
+        NotAllowed::Part { part: Part::ChatTemplate, .. } => "chat_template_not_allowed",
         NotAllowed::Part { part: Part::Config, .. } => "config_not_allowed",
         NotAllowed::Part { part: Part::ModelWeights, .. } => "model_weights_not_allowed",
         NotAllowed::NotServing { .. } | NotAllowed::NothingServes => "release_not_serving",

@@ -3,9 +3,9 @@
 use super::{VerifyError, pcrs::Known, report::Passed};
 use crate::{
     application::{ApplicationLog, Launches},
-    digest::Sha256Digest,
     evidence::encoding::Base64Bytes,
     firmware::{FirmwareLog, FirmwareLogError},
+    hash::{Digest, HashAlgorithm},
     policy::Platform,
 };
 
@@ -55,9 +55,9 @@ pub enum BootLogError {
         /// The PCR.
         pcr: u8,
         /// What the log leads to.
-        replayed: Sha256Digest,
-        /// What the TPM says; zero if it says nothing.
-        quoted: Sha256Digest,
+        replayed: Digest,
+        /// What the TPM says.
+        quoted: Digest,
     },
 }
 
@@ -71,9 +71,9 @@ pub struct ApplicationLogMismatch {
     /// The PCR.
     pub pcr: u8,
     /// What the log leads to.
-    pub replayed: Sha256Digest,
-    /// What the TPM says; zero if it says nothing.
-    pub quoted: Sha256Digest,
+    pub replayed: Digest,
+    /// What the TPM says.
+    pub quoted: Digest,
 }
 
 /// Check 11: the firmware log replays to the PCRs that the platform wants explained.
@@ -100,9 +100,8 @@ fn check_firmware_log(log: &Base64Bytes, known: &Known<'_, '_>) -> Result<String
     let log = FirmwareLog::parse(&log.0)?;
     let pcrs = &known.platform.firmware_log_pcrs;
     for pcr in pcrs {
-        let (replayed, quoted) = (log.replay(*pcr), known.values().get(pcr));
-        if quoted != Some(&replayed) {
-            let quoted = quoted.copied().unwrap_or(Sha256Digest::ZERO);
+        let (replayed, quoted) = (log.replay(*pcr).into(), known.value(HashAlgorithm::Sha256, *pcr));
+        if quoted != replayed {
             return Err(BootLogError::FirmwareLogMismatch { pcr: *pcr, replayed, quoted });
         }
     }
@@ -112,20 +111,21 @@ fn check_firmware_log(log: &Base64Bytes, known: &Known<'_, '_>) -> Result<String
 /// Check 12: the application log replays to its PCRs, is well-formed and sealed.
 pub(super) fn check_application_log<'d, 'p>(booted: Booted<'d, 'p>) -> Result<Passed<Launched<'d, 'p>>, VerifyError> {
     let Booted(known) = booted;
-    let Platform { application_pcr, identity_pcr, .. } = *known.platform;
+    let pcrs = known.platform.launch_pcrs();
     let events = &known.bound.evidence.document.event_log.application;
-    let log = ApplicationLog::new(events, application_pcr, identity_pcr)?;
-    for pcr in [application_pcr, identity_pcr] {
-        let (replayed, quoted) = (log.replay(pcr), known.values().get(&pcr));
-        if quoted != Some(&replayed) {
-            let quoted = quoted.copied().unwrap_or(Sha256Digest::ZERO);
+    let log = ApplicationLog::new(events, pcrs)?;
+    for (pcr, replayed) in log.replay() {
+        let (replayed, quoted) = (replayed.into(), known.value(HashAlgorithm::Sha256, pcr));
+        if quoted != replayed {
             return Err(ApplicationLogMismatch { pcr, replayed, quoted }.into());
         }
     }
     let launches = log.launches()?;
     let statement = format!(
-        "{} events of the application log explain PCRs {application_pcr} and {identity_pcr}; the last of {} launches is sealed",
+        "{} events of the application log explain PCRs {} and {}; the last of {} launches is sealed",
         events.len(),
+        pcrs.application.pcr,
+        pcrs.identity.pcr,
         launches.earlier.len().saturating_add(1)
     );
     Ok(Passed::new(12, "application_log", statement, Launched { known, launches }))

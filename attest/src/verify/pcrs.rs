@@ -1,11 +1,11 @@
 //! Checks 9 and 10: the quote covers what the policy needs, and the values are those that were quoted.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{VerifyError, quote::Bound, report::Passed};
 use crate::{
-    digest::Sha256Digest,
+    hash::{Digest, HashAlgorithm},
+    pcr_banks::PcrBanks,
     policy::{Platform, Policy},
+    tpm::Quote,
 };
 
 /// Check 9 passed: the quote covers all PCRs of at least one platform.
@@ -24,23 +24,45 @@ pub(super) struct Known<'d, 'p> {
 }
 
 impl<'d> Known<'d, '_> {
-    pub(super) const fn values(&self) -> &'d BTreeMap<u8, Sha256Digest> {
-        &self.bound.evidence.document.tpm.pcrs.sha256
+    pub(super) const fn values(&self) -> &'d PcrBanks {
+        &self.bound.evidence.document.tpm.pcrs
+    }
+
+    /// The value of a PCR; zero for one that was not quoted, which checks 9 and 10 rule out for those that count.
+    pub(super) fn value(&self, bank: HashAlgorithm, pcr: u8) -> Digest {
+        self.values().get(bank, pcr).unwrap_or_else(|| Digest::filled(bank, 0))
     }
 }
 
 /// The quoted PCRs are not what they have to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PcrError {
-    /// The quote covers other banks.
-    #[error("the quote does not cover exactly one bank, SHA-256; the server has to quote that bank alone")]
-    BankNotSupported,
+    /// The quote covers a bank that we do not compute, or leaves SHA-256 out.
+    #[error(
+        "the quote covers PCR banks with the hash algorithms {banks:04x?}; it has to cover SHA-256 (0x000b), which holds the \
+         launches, and may cover SHA-1, SHA-384 and SHA-512 beside it"
+    )]
+    BankNotSupported {
+        /// The quoted banks (TCG Algorithm Registry).
+        banks: Vec<u16>,
+    },
+    /// The quote covers a SHA-1 bank, and the platform names none.
+    #[error(
+        "the quote covers SHA-1 PCRs, and platform {platform:?} lists none; have the server quote SHA-256 alone, or, if its \
+         firmware can do no better, list them under platform.pcrs.sha1"
+    )]
+    Sha1BankNotAllowed {
+        /// The platform.
+        platform: String,
+    },
     /// A value is missing, or there is one too many.
     #[error(
-        "PCR {pcr} is {}; the evidence has to give exactly the quoted values",
-        if *.quoted { "quoted, but its value is not given" } else { "given, but not quoted" }
+        "PCR {pcr} of bank {bank} is {}; the evidence has to give exactly the quoted values",
+        if *.quoted { "quoted but not given" } else { "given but not quoted" }
     )]
     SelectionMismatch {
+        /// The bank.
+        bank: HashAlgorithm,
         /// The PCR.
         pcr: u8,
         /// Whether it is quoted (and not given), or given (and not quoted).
@@ -49,64 +71,94 @@ pub enum PcrError {
     /// No platform of the policy has all its PCRs quoted.
     #[error(
         "the quote leaves out PCRs that the policy needs: {}",
-        missing.iter().map(|(platform, pcr)| format!("PCR {pcr} for platform {platform:?}")).collect::<Vec<_>>().join(", ")
+        missing.iter().map(|(platform, bank, pcr)| format!("PCR {pcr} of bank {bank} for platform {platform:?}"))
+            .collect::<Vec<_>>().join(", ")
     )]
     NotQuoted {
         /// For each platform the first PCR that is missing.
-        missing: Vec<(String, u8)>,
+        missing: Vec<(String, HashAlgorithm, u8)>,
     },
     /// The values are not those that the TPM signed.
     #[error("the given PCR values hash to {actual}, but the quote has another PCR digest: a value was changed")]
     DigestMismatch {
         /// The digest of the given values.
-        actual: Sha256Digest,
+        actual: Digest,
     },
 }
 
 /// Check 9: the PCR selection covers what the policy requires.
 pub(super) fn check_selection<'d, 'p>(bound: Bound<'d, 'p>, policy: &'p Policy) -> Result<Passed<Covered<'d, 'p>>, VerifyError> {
-    let quoted = bound.quote.sha256_pcrs().ok_or(PcrError::BankNotSupported)?;
-    let given = &bound.evidence.document.tpm.pcrs.sha256;
-    if let Some(pcr) = quoted.iter().find(|pcr| !given.contains_key(pcr)) {
-        return Err(PcrError::SelectionMismatch { pcr: *pcr, quoted: true }.into());
+    let given = &bound.evidence.document.tpm.pcrs;
+    let banks = quoted_banks(&bound.quote)?;
+    check_given(&bound.quote, given, &banks)?;
+    let platform = nearest_covered(policy, given)?;
+    if given.bank(HashAlgorithm::Sha1).is_some() && platform.pcrs.bank(HashAlgorithm::Sha1).is_none() {
+        return Err(PcrError::Sha1BankNotAllowed { platform: platform.name.clone() }.into());
     }
-    if let Some(pcr) = given.keys().find(|pcr| !quoted.contains(pcr)) {
-        return Err(PcrError::SelectionMismatch { pcr: *pcr, quoted: false }.into());
-    }
-    let platform = nearest_covered(policy, quoted, given)?;
-    let statement = format!("the quote covers {} PCRs, among them all that platform {:?} needs", quoted.len(), platform.name);
+    let count: usize = given.iter().map(|(_, values)| values.len()).sum();
+    let statement = format!("the quote covers {count} PCRs, among them all that platform {:?} needs", platform.name);
     Ok(Passed::new(9, "pcr_selection", statement, Covered { bound, platform }))
 }
 
-fn nearest_covered<'p>(
-    policy: &'p Policy,
-    quoted: &BTreeSet<u8>,
-    given: &BTreeMap<u8, Sha256Digest>,
-) -> Result<&'p Platform, PcrError> {
-    let missing = |platform: &Platform| {
-        let launch_pcrs = [platform.application_pcr, platform.identity_pcr];
-        platform.pcrs.sha256.keys().copied().chain(launch_pcrs).find(|pcr| !quoted.contains(pcr))
-    };
-    let covered = policy.platforms().iter().filter(|platform| missing(platform).is_none());
-    covered.min_by_key(|platform| differing_pcrs(platform, given).count()).ok_or_else(|| PcrError::NotQuoted {
-        missing: policy.platforms().iter().filter_map(|platform| Some((platform.name.clone(), missing(platform)?))).collect(),
+fn quoted_banks(quote: &Quote) -> Result<Vec<HashAlgorithm>, PcrError> {
+    let ids = || quote.selections.iter().map(|selection| selection.hash);
+    let known: Option<Vec<HashAlgorithm>> = ids().map(HashAlgorithm::from_tpm_id).collect();
+    let known = known.filter(|banks| banks.contains(&HashAlgorithm::Sha256));
+    known.ok_or_else(|| PcrError::BankNotSupported { banks: ids().collect() })
+}
+
+/// The given values are of exactly the quoted PCRs.
+fn check_given(quote: &Quote, given: &PcrBanks, banks: &[HashAlgorithm]) -> Result<(), PcrError> {
+    for (bank, selection) in banks.iter().zip(&quote.selections) {
+        if let Some(pcr) = selection.pcrs.iter().find(|pcr| given.get(*bank, **pcr).is_none()) {
+            return Err(PcrError::SelectionMismatch { bank: *bank, pcr: *pcr, quoted: true });
+        }
+    }
+    for (bank, values) in given.iter() {
+        let quoted = |pcr: &u8| {
+            let mut pairs = banks.iter().zip(&quote.selections);
+            pairs.any(|(quoted, selection)| *quoted == bank && selection.pcrs.contains(pcr))
+        };
+        if let Some(pcr) = values.keys().find(|pcr| !quoted(pcr)) {
+            return Err(PcrError::SelectionMismatch { bank, pcr: *pcr, quoted: false });
+        }
+    }
+    Ok(())
+}
+
+fn nearest_covered<'p>(policy: &'p Policy, given: &PcrBanks) -> Result<&'p Platform, PcrError> {
+    let covered = policy.platforms().iter().filter(|platform| missing(platform, given).is_none());
+    covered.min_by_key(|platform| differing_pcrs(platform, given).count()).ok_or_else(|| {
+        let missing = policy.platforms().iter().filter_map(|platform| {
+            let (bank, pcr) = missing(platform, given)?;
+            Some((platform.name.clone(), bank, pcr))
+        });
+        PcrError::NotQuoted { missing: missing.collect() }
     })
 }
 
-/// The PCRs whose value is not the platform's, in ascending order.
-pub(super) fn differing_pcrs<'a>(
-    platform: &'a Platform,
-    given: &'a BTreeMap<u8, Sha256Digest>,
-) -> impl Iterator<Item = (u8, Sha256Digest)> + 'a {
-    let values = platform.pcrs.sha256.iter();
-    values.filter(|(pcr, value)| given.get(pcr) != Some(value)).map(|(pcr, value)| (*pcr, *value))
+/// The first PCR that `platform` needs and that has no value.
+fn missing(platform: &Platform, given: &PcrBanks) -> Option<(HashAlgorithm, u8)> {
+    let launch_pcrs = [platform.application_pcr, platform.identity_pcr].map(|pcr| (HashAlgorithm::Sha256, pcr));
+    let boot = platform.pcrs.iter().flat_map(|(bank, values)| values.keys().map(move |pcr| (bank, *pcr)));
+    boot.chain(launch_pcrs).find(|(bank, pcr)| given.get(*bank, *pcr).is_none())
 }
 
-/// Check 10: the quote's PCR digest is that of the given values, in ascending order, under the signature scheme's hash.
+/// The PCRs whose value is not the platform's, with that value; by bank, in ascending order.
+pub(super) fn differing_pcrs<'a>(platform: &'a Platform, given: &'a PcrBanks) -> impl Iterator<Item = (u8, Digest)> + 'a {
+    let values = platform.pcrs.iter().flat_map(|(_, values)| values);
+    let differs = |(pcr, value): &(&u8, &Digest)| given.get(value.algorithm(), **pcr) != Some(**value);
+    values.filter(differs).map(|(pcr, value)| (*pcr, *value))
+}
+
+/// Check 10: the quote's PCR digest is that of the given values, in the quote's order of banks and in ascending order within
+/// each, under the signature scheme's hash (TPM 2.0 Library, Part 3, section 18.4).
 pub(super) fn check_digest<'d, 'p>(covered: Covered<'d, 'p>) -> Result<Passed<Known<'d, 'p>>, VerifyError> {
     let Covered { bound, platform } = covered;
-    let values: Vec<&[u8]> = bound.evidence.document.tpm.pcrs.sha256.values().map(|value| value.as_bytes().as_slice()).collect();
-    let actual = Sha256Digest::of(&values);
+    let given = &bound.evidence.document.tpm.pcrs;
+    let banks = bound.quote.selections.iter().filter_map(|selection| given.bank(HashAlgorithm::from_tpm_id(selection.hash)?));
+    let values: Vec<&[u8]> = banks.flat_map(|bank| bank.values().map(Digest::as_bytes)).collect();
+    let actual = bound.signature_hash.digest(&values);
     if bound.quote.pcr_digest != actual.as_bytes() {
         return Err(PcrError::DigestMismatch { actual }.into());
     }

@@ -3,6 +3,7 @@
 use super::{VerifyError, attestation_key::Trusted, document::Fresh, report::Passed};
 use crate::{
     binding::BindingDigest,
+    hash::HashAlgorithm,
     nonce::{leaf, qualifying_data},
     policy::TrustedAk,
     tpm::{EcdsaSignature, Quote},
@@ -27,6 +28,8 @@ pub(super) struct Bound<'d, 'p> {
     pub(super) evidence: &'d Fresh<'d>,
     pub(super) ak: &'p TrustedAk,
     pub(super) quote: Quote,
+    /// The hash of the signature scheme, under which the PCR digest is made too.
+    pub(super) signature_hash: HashAlgorithm,
     pub(super) binding_digest: BindingDigest,
 }
 
@@ -60,5 +63,10 @@ pub(super) fn check_qualifying_data<'d, 'p>(quoted: Quoted<'d, 'p>) -> Result<Pa
         return Err(VerifyError::QualifyingDataMismatch { expected });
     }
     let statement = format!("the quote was made for this nonce and the binding {}", binding_digest.digest());
-    Ok(Passed::new(8, "qualifying_data", statement, Bound { evidence, ak, quote, binding_digest }))
+    Ok(Passed::new(
+        8,
+        "qualifying_data",
+        statement,
+        Bound { evidence, ak, quote, signature_hash: HashAlgorithm::Sha256, binding_digest },
+    ))
 }

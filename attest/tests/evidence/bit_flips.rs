@@ -1,6 +1,6 @@
 //! No bit of the evidence is free: whatever is flipped, the evidence is refused.
 
-use blindllama_attest::{evidence::EvidenceDocument, verify::VerifyError};
+use blindllama_attest::{evidence::EvidenceDocument, pcr_banks::PcrBanks, verify::VerifyError};
 
 use crate::{firmware_vectors, kit::Scenario};
 
@@ -50,7 +50,7 @@ fn every_byte_of_a_firmware_digest_matters() {
     let vector = "sha256-only-intel-board";
     let mut scenario = Scenario::honest();
     scenario.boot_pcrs = firmware_vectors::pcrs(vector);
-    scenario.policy.platform[0].pcrs.sha256 = scenario.boot_pcrs.clone();
+    scenario.policy.platform[0].pcrs = PcrBanks::sha256(scenario.boot_pcrs.clone());
     scenario.policy.platform[0].firmware_log_pcrs = (0..8).collect();
     let log = firmware_vectors::read(vector);
     for offset in firmware_vectors::sha256_offsets(&log) {

@@ -83,7 +83,7 @@ fn what_is_not_supported_is_refused() {
     assert!(malformed_after(|document| document["tee"] = json!(null)).starts_with("tee"));
     let hpke = malformed_after(|document| document["binding"]["hpke_public_key"] = json!("00".repeat(32)));
     assert!(hpke.starts_with("binding.hpke_public_key"), "{hpke}");
-    malformed_after(|document| document["tpm"]["pcrs"]["sha384"] = json!({}));
+    malformed_after(|document| document["tpm"]["pcrs"]["sm3_256"] = json!({}));
     malformed_after(|document| document["event_log"]["application"][2]["type"] = json!("gateway.other"));
 }
 

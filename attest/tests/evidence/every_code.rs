@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use blindllama_attest::{
-    application::{Event, LoggedEvent, MeasuredFile},
+    application::{Event, LaunchPcr, LoggedEvent, MeasuredFile},
     digest::Sha256Digest,
     evidence::{MAX_DOCUMENT_BYTES, encoding::Base64Array, encoding::Base64Bytes},
+    hash::{Digest, HashAlgorithm},
     nonce::Nonce,
     policy::ReleaseStatus,
     tpm::TpmClock,
@@ -70,11 +71,13 @@ const QUOTE: &[Case] = &[
 
 const PCRS: &[Case] = &[
     ("pcr_bank_not_supported", |s| s.bank = 0x0004),
-    ("pcr_selection_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.sha256.remove(&3)),
-    ("pcr_selection_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.sha256.insert(9, digest(9))),
+    ("pcr_bank_not_supported", |s| s.bank = 0x0012), // SM3
+    ("sha1_bank_not_allowed", quote_sha1_too),
+    ("pcr_selection_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.remove(HashAlgorithm::Sha256, 3)),
+    ("pcr_selection_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.insert(9, digest(9).into())),
     ("pcr_not_quoted", |s| _ = s.boot_pcrs.remove(&7)),
     ("pcr_not_quoted", |s| s.policy.platform[0].identity_pcr = 13),
-    ("pcr_digest_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.sha256.insert(3, digest(0))),
+    ("pcr_digest_mismatch", |s| s.edit_evidence = |e| _ = e.tpm.pcrs.insert(3, digest(0).into())),
 ];
 
 const LOGS: &[Case] = &[
@@ -90,11 +93,11 @@ const LOGS: &[Case] = &[
     ("application_log_mismatch", |s| s.edit_evidence = |e| _ = e.event_log.application.pop()),
     ("application_log_mismatch", |s| s.edit_evidence = |e| e.event_log.application.swap(2, 3)),
     ("application_log_malformed", |s| s.log.swap(2, 3)),
-    ("application_log_malformed", |s| s.log[8] = LoggedEvent::new(15, Event::SealedIdentity(digest(1))).unwrap()),
+    ("application_log_malformed", |s| s.log[11] = LoggedEvent::new(15, Event::SealedIdentity(digest(1))).unwrap()),
     ("launch_incomplete", |s| _ = s.log.pop()),
     ("launch_incomplete", |s| s.log.clear()),
     ("extended_after_seal", |s| s.log.push(s.log[2].clone())),
-    ("extended_after_seal", |s| s.log.insert(6, s.log[2].clone())),
+    ("extended_after_seal", |s| s.log.insert(9, s.log[2].clone())),
     ("binding_not_measured", |s| {
         (s.binding.tls_spki_sha256, s.connection_spki) = (digest(1), digest(1));
     }),
@@ -106,7 +109,10 @@ const POLICY_AND_SESSION: &[Case] = &[
     ("pcr_not_allowed", |s| _ = s.boot_pcrs.insert(4, digest(0x44))),
     ("self_reported_not_allowed", |s| s.policy.weakening.allow_self_reported = false),
     ("gateway_binary_not_allowed", |s| s.policy.release[0].gateway_binary = digest(1)),
+    ("engine_packages_not_allowed", |s| s.policy.release[0].engine_packages = digest(1)),
     ("config_not_allowed", |s| s.policy.release[0].config = digest(1)),
+    ("launch_not_allowed", |s| s.policy.release[0].launch = digest(1)),
+    ("chat_template_not_allowed", |s| s.policy.release[0].chat_template = digest(1)),
     ("model_weights_not_allowed", |s| s.policy.release[0].model_weights = digest(1)),
     ("config_not_allowed", |s| {
         // Each part is of some release, but together they are of none.
@@ -121,14 +127,25 @@ const POLICY_AND_SESSION: &[Case] = &[
         s.policy.release.push(release("new", ReleaseStatus::Serving));
         s.policy.release[1].config = digest(1);
     }),
-    ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 9)),
-    ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 4)),
+    ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 12)),
+    ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 5)),
     ("tls_key_mismatch", |s| s.connection_spki = digest(1)),
     ("evidence_too_old", |s| s.age = Duration::from_millis(30_001)),
     ("tpm_was_reset", |s| s.established = Some(TpmClock { reset_count: 2, ..s.clock })),
     ("tpm_was_reset", |s| s.established = Some(TpmClock { restart_count: 0, ..s.clock })),
     ("tpm_clock_went_back", |s| s.established = Some(TpmClock { clock: s.clock.clock + 1, ..s.clock })),
 ];
+
+/// A quote of two banks. The values of the second are wrong too, but that comes later.
+fn quote_sha1_too(scenario: &mut Scenario) {
+    scenario.edit_quote = |quote| {
+        let count = quote.len() - 34 - 6 - 4;
+        quote[count + 3] = 2;
+        let end = quote.len() - 34;
+        drop(quote.splice(end..end, [0x00, 0x04, 3, 1, 0, 0]));
+    };
+    scenario.edit_evidence = |e| _ = e.tpm.pcrs.insert(0, Digest::filled(HashAlgorithm::Sha1, 0));
+}
 
 fn firmware_log(scenario: &mut Scenario, log: Vec<u8>) {
     scenario.firmware = Some(log);
@@ -138,9 +155,9 @@ fn firmware_log(scenario: &mut Scenario, log: Vec<u8>) {
 /// A first launch with a configuration that no release has, cut off after `events` events.
 fn earlier_launch_with_another_config(scenario: &mut Scenario, events: usize) {
     let mut earlier = launch(2, &[]);
-    earlier[3] = LoggedEvent::new(14, Event::Config(MeasuredFile { sha256: digest(1), bytes: 1 })).unwrap();
-    let sealed = Event::SealedIdentity(blindllama_attest::application::replay_pcr(&earlier, 14));
-    earlier[8] = LoggedEvent::new(15, sealed).unwrap();
+    earlier[4] = LoggedEvent::new(14, Event::Config(MeasuredFile { sha256: digest(1), bytes: 1 })).unwrap();
+    let sealed = Event::SealedIdentity(LaunchPcr::zero(14).replay(&earlier));
+    earlier[11] = LoggedEvent::new(15, sealed).unwrap();
     scenario.log = launch(1, &earlier[..events]);
 }
 

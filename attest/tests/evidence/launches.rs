@@ -1,12 +1,15 @@
 //! The grammar of the application log.
 
-use blindllama_attest::application::{ApplicationLog, ApplicationLogError, Event, LaunchBegin, Launches, LoggedEvent, Part};
+use blindllama_attest::application::{
+    ApplicationLog, ApplicationLogError, Event, LaunchBegin, LaunchPcr, LaunchPcrs, Launches, LoggedEvent, Part,
+};
 use blindllama_attest::evidence::encoding::Base64Array;
 
 use crate::kit::{digest, launch};
 
 fn parse(log: &[LoggedEvent]) -> Result<Launches, ApplicationLogError> {
-    ApplicationLog::new(log, 14, 15)?.launches()
+    let pcrs = LaunchPcrs { application: LaunchPcr::zero(14), identity: LaunchPcr::zero(15) };
+    ApplicationLog::new(log, pcrs)?.launches()
 }
 
 fn event(pcr: u8, event: Event) -> LoggedEvent {
@@ -18,10 +21,14 @@ fn the_last_launch_and_those_before_are_told_apart() {
     let log = launch(3, &launch(2, &launch(1, &[])[..4]));
     let Launches { earlier, last } = parse(&log).unwrap();
     assert_eq!(last.id, Base64Array([3; 16]));
-    let known: Vec<_> = earlier.iter().map(|launch| Part::ALL.map(|part| launch.digest(part))).collect();
+    let known: Vec<_> = earlier.iter().map(|launch| Part::ALL.map(|part| launch.parts.get(part))).collect();
     assert_eq!(
         known,
-        [[Some(digest(0xa1)), Some(digest(0xa2)), None], [Some(digest(0xa1)), Some(digest(0xa2)), Some(digest(0xa3))],]
+        [
+            [Some(0xa1), Some(0xa4), None, None, None, None],
+            [Some(0xa1), Some(0xa4), Some(0xa2), Some(0xa5), Some(0xa3), Some(0xa6)],
+        ]
+        .map(|launch| launch.map(|byte| byte.map(digest)))
     );
 }
 
@@ -60,9 +67,9 @@ fn the_same_launch_begins_in_both_registers() {
 #[test]
 fn after_a_seal_only_a_launch_may_follow() {
     let sealed = launch(1, &[]);
-    for (pcr, after) in [(14, sealed[2].event.clone()), (15, sealed[6].event.clone()), (15, sealed[1].event.clone())] {
+    for (pcr, after) in [(14, sealed[2].event.clone()), (15, sealed[9].event.clone()), (15, sealed[1].event.clone())] {
         let log = [&sealed[..], &[event(pcr, after)]].concat();
-        assert!(matches!(parse(&log), Err(ApplicationLogError::ExtendedAfterSeal { index: 9, .. })));
+        assert!(matches!(parse(&log), Err(ApplicationLogError::ExtendedAfterSeal { index: 12, .. })));
     }
     parse(&launch(2, &sealed)).unwrap();
 }
@@ -70,8 +77,8 @@ fn after_a_seal_only_a_launch_may_follow() {
 #[test]
 fn a_launch_that_begins_after_the_last_seal_makes_the_log_incomplete() {
     let sealed = launch(1, &[]);
-    for events in 1..9 {
-        let log = launch(2, &sealed)[..9 + events].to_vec();
+    for events in 1..12 {
+        let log = launch(2, &sealed)[..12 + events].to_vec();
         assert!(matches!(parse(&log), Err(ApplicationLogError::LaunchIncomplete { .. })), "{events}");
     }
 }

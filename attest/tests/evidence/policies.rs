@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use blindllama_attest::policy::{Policy, PolicyDocument, Weakening};
+use blindllama_attest::{
+    hash::HashAlgorithm,
+    policy::{Policy, PolicyDocument, Weakening},
+};
 
 use crate::kit::Scenario;
 
@@ -87,8 +90,8 @@ fn values_that_make_no_sense_are_refused() {
         (|d| d.platform[0].application_pcr = 16, "platform[0].application_pcr"),
         (|d| d.platform[0].identity_pcr = 23, "platform[0].identity_pcr"),
         (|d| d.platform[0].identity_pcr = 14, "platform[0].identity_pcr"),
-        (|d| _ = d.platform[0].pcrs.sha256.insert(14, crate::kit::digest(0)), "platform[0].application_pcr"),
-        (|d| _ = d.platform[0].pcrs.sha256.remove(&5), "platform[0].pcrs.sha256"),
+        (|d| _ = d.platform[0].pcrs.insert(14, crate::kit::digest(0).into()), "platform[0].application_pcr"),
+        (|d| _ = d.platform[0].pcrs.remove(HashAlgorithm::Sha256, 5), "platform[0].pcrs.sha256"),
         (|d| d.platform[0].firmware_log_pcrs = vec![0, 9], "platform[0].firmware_log_pcrs[1]"),
         (|d| d.platform[0].firmware_log_pcrs = vec![0, 0], "platform[0].firmware_log_pcrs[1]"),
     ] {

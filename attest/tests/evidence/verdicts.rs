@@ -1,6 +1,7 @@
 //! What is accepted, and what the verdict says.
 
 use blindllama_attest::{
+    pcr_banks::PcrBanks,
     policy::{ApplicationMeasurements, ReleaseStatus, TpmKind, Weakening},
     tpm::TpmClock,
     verify::UnixTime,
@@ -41,7 +42,7 @@ fn a_real_firmware_log_explains_the_boot_pcrs() {
     for vector in firmware_vectors::CRYPTO_AGILE {
         let mut scenario = Scenario::honest();
         scenario.boot_pcrs = firmware_vectors::pcrs(vector);
-        scenario.policy.platform[0].pcrs.sha256 = scenario.boot_pcrs.clone();
+        scenario.policy.platform[0].pcrs = PcrBanks::sha256(scenario.boot_pcrs.clone());
         scenario.policy.platform[0].firmware_log_pcrs = scenario.boot_pcrs.keys().copied().collect();
         scenario.firmware = Some(firmware_vectors::read(vector));
         scenario.verify().unwrap_or_else(|error| panic!("{vector}: {error}"));
@@ -53,7 +54,7 @@ fn the_platform_and_the_release_that_fit_are_found_among_others() {
     let mut scenario = Scenario::honest();
     let mut other = scenario.policy.platform[0].clone();
     other.name = "other".to_owned();
-    other.pcrs.sha256.insert(0, digest(0xff));
+    other.pcrs.insert(0, digest(0xff).into());
     scenario.policy.platform.insert(0, other);
     let mut old = release("old", ReleaseStatus::Serving);
     old.config = digest(1);

@@ -6,14 +6,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use blindllama_attest::{
-    application::{Event, LaunchBegin, LoggedEvent, MeasuredFile, MeasuredManifest, replay_pcr},
+    application::{Event, LaunchBegin, LaunchPcr, LoggedEvent, MeasuredFile, MeasuredManifest, Parts},
     binding::Binding,
     digest::Sha256Digest,
     evidence::{
-        EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION,
+        EventLogs, EvidenceDocument, TpmEvidence, VERSION,
         encoding::{Base64Array, Base64Bytes},
     },
     nonce::{Nonce, NonceProof, leaf, qualifying_data},
+    pcr_banks::PcrBanks,
     policy::{
         ApplicationMeasurements, Platform, Policy, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
     },
@@ -96,7 +97,7 @@ impl Scenario {
 
     pub(crate) fn pcrs(&self) -> BTreeMap<u8, Sha256Digest> {
         let mut pcrs = self.boot_pcrs.clone();
-        pcrs.extend([14, 15].map(|pcr| (pcr, replay_pcr(&self.log, pcr))));
+        pcrs.extend([14, 15].map(|pcr| (pcr, LaunchPcr::zero(pcr).replay(&self.log))));
         pcrs
     }
 
@@ -143,7 +144,7 @@ impl Scenario {
                 ak_public: Base64Bytes(self.ak_public()),
                 ak_certificates: Vec::new(),
                 ek_certificates: Vec::new(),
-                pcrs: PcrBanks { sha256: self.pcrs() },
+                pcrs: PcrBanks::sha256(self.pcrs()),
             },
             event_log: EventLogs {
                 firmware: self.firmware.clone().map(Base64Bytes),
@@ -202,7 +203,7 @@ pub(crate) fn sign(key: &SigningKey, message: &[u8]) -> Vec<u8> {
     [&[0x00, 0x18, 0x00, 0x0b][..], &tpm2b(&r), &tpm2b(&s)].concat()
 }
 
-/// The nine events of a launch of the policy's release, after a log that holds `before`.
+/// The twelve events of a launch of the policy's release, after a log that holds `before`.
 pub(crate) fn launch(id: u8, before: &[LoggedEvent]) -> Vec<LoggedEvent> {
     let begin = Event::LaunchBegin(LaunchBegin { launch: Base64Array([id; 16]) });
     let mut log = before.to_vec();
@@ -210,39 +211,55 @@ pub(crate) fn launch(id: u8, before: &[LoggedEvent]) -> Vec<LoggedEvent> {
     add(14, begin.clone());
     add(15, begin);
     add(14, Event::GatewayBinary(MeasuredFile { sha256: digest(0xa1), bytes: 4096 }));
+    add(14, Event::EnginePackages(MeasuredManifest { manifest_sha256: digest(0xa4), files: 30_000, bytes: 2_000_000_000 }));
     add(14, Event::Config(MeasuredFile { sha256: digest(0xa2), bytes: 100 }));
+    add(14, Event::Launch(MeasuredFile { sha256: digest(0xa5), bytes: 120 }));
     add(14, Event::ModelWeights(MeasuredManifest { manifest_sha256: digest(0xa3), files: 7, bytes: 270_000_000 }));
+    add(14, Event::ChatTemplate(MeasuredFile { sha256: digest(0xa6), bytes: 800 }));
     add(14, Event::SealedApplication);
     add(15, Event::TlsSpki(digest(0xe1)));
     add(15, Event::ReceiptKey(Base64Array([0xe2; 32])));
-    let sealed = Event::SealedIdentity(replay_pcr(&log, 14));
+    let sealed = Event::SealedIdentity(LaunchPcr::zero(14).replay(&log));
     log.push(LoggedEvent::new(15, sealed).unwrap());
     log
 }
 
 /// The policy's only release.
 pub(crate) fn release(name: &str, status: ReleaseStatus) -> Release {
-    Release { name: name.to_owned(), status, gateway_binary: digest(0xa1), config: digest(0xa2), model_weights: digest(0xa3) }
+    let parts = Parts {
+        gateway_binary: digest(0xa1),
+        engine_packages: digest(0xa4),
+        config: digest(0xa2),
+        launch: digest(0xa5),
+        model_weights: digest(0xa3),
+        chat_template: digest(0xa6),
+    };
+    Release::new(name.to_owned(), status, parts)
 }
 
 fn policy(key: &SigningKey, boot_pcrs: &BTreeMap<u8, Sha256Digest>) -> PolicyDocument {
     PolicyDocument {
         version: 1,
+        revision: None,
         max_evidence_age_seconds: 30,
         reattest_after_seconds: 300,
-        weakening: WeakeningSwitches { allow_software_tpm: true, allow_self_reported: true },
+        weakening: WeakeningSwitches { allow_software_tpm: true, allow_self_reported: true, any_machine: false },
         trusted_ak: vec![TrustedAk {
             name: AttestationKey::parse(&ak_public(key)).unwrap().name(),
             machine: "my laptop".to_owned(),
             kind: TpmKind::Software,
         }],
+        trusted_root: Vec::new(),
         platform: vec![Platform {
             name: "swtpm".to_owned(),
             application_measurements: ApplicationMeasurements::SelfReported,
             application_pcr: 14,
+            application_pcr_start: None,
             identity_pcr: 15,
+            identity_pcr_start: None,
             firmware_log_pcrs: Vec::new(),
-            pcrs: PcrBanks { sha256: boot_pcrs.clone() },
+            firmware_log_bank: None,
+            pcrs: PcrBanks::sha256(boot_pcrs.clone()),
         }],
         release: vec![release("dev", ReleaseStatus::Serving)],
     }

@@ -13,5 +13,6 @@ mod launches;
 mod nonce_tree;
 mod policies;
 mod robustness;
+mod spec_vectors;
 mod tpm_structures;
 mod verdicts;

@@ -80,11 +80,12 @@ impl Attester {
     pub async fn attest(&self, previous: Option<&VerifiedPeer>) -> Result<VerifiedPeer, Refusal> {
         let fetched = self.fetch().await?;
         let same_gateway = |peer: &&VerifiedPeer| peer.binding().tls_spki_sha256 == fetched.connection_spki_sha256;
+        let established = previous.filter(same_gateway).map(VerifiedPeer::established);
         let expected = Expected {
             nonce: &fetched.nonce,
             connection_spki_sha256: fetched.connection_spki_sha256,
             age: fetched.age,
-            established: previous.filter(same_gateway).map(VerifiedPeer::clock),
+            established: established.as_ref(),
         };
         Ok(verify(&fetched.document, &self.policy, &expected, now()?)?)
     }

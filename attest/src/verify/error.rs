@@ -82,7 +82,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// Every code, with the number of its check. Codes are never reused for something else.
-    pub const CODES: [(u8, &'static str); 51] = [
+    pub const CODES: [(u8, &'static str); 52] = [
         (1, "document_too_large"),
         (1, "document_malformed"),
         (2, "unsupported_version"),
@@ -132,6 +132,7 @@ impl VerifyError {
         (14, "past_launch_not_allowed"),
         (15, "tls_key_mismatch"),
         (16, "evidence_too_old"),
+        (16, "attestation_key_changed"),
         (16, "tpm_was_reset"),
         (16, "tpm_clock_went_back"),
     ];
@@ -267,6 +268,7 @@ const fn session_code(error: &SessionError) -> &'static str {
     match error {
         SessionError::TlsKeyMismatch { .. } => "tls_key_mismatch",
         SessionError::TooOld { .. } => "evidence_too_old",
+        SessionError::AttestationKeyChanged { .. } => "attestation_key_changed",
         SessionError::TpmWasReset { .. } => "tpm_was_reset",
         SessionError::TpmClockWentBack { .. } => "tpm_clock_went_back",
     }

@@ -29,7 +29,12 @@ pub use peer::VerifiedPeer;
 pub use report::PassedCheck;
 pub use session::SessionError;
 
-use crate::{digest::Sha256Digest, nonce::Nonce, policy::Policy, tpm::TpmClock};
+use crate::{
+    digest::Sha256Digest,
+    nonce::Nonce,
+    policy::Policy,
+    tpm::{Name, TpmClock},
+};
 use report::Report;
 
 /// What the verifier itself knows of this exchange.
@@ -41,8 +46,17 @@ pub struct Expected<'a> {
     pub connection_spki_sha256: Sha256Digest,
     /// Time since the verifier sent the nonce, on its own monotonic clock.
     pub age: Duration,
-    /// The clock of the verdict that this one renews, if there is one.
-    pub established: Option<&'a TpmClock>,
+    /// What the verdict that this one renews has established, if there is one.
+    pub established: Option<&'a Established>,
+}
+
+/// What a later verdict about the same gateway is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Established {
+    /// The Name of the attestation key.
+    pub ak_name: Name,
+    /// The TPM's clock in the quote.
+    pub clock: TpmClock,
 }
 
 /// Seconds since 1970-01-01T00:00:00Z.
@@ -56,7 +70,31 @@ pub struct UnixTime(pub u64);
 /// # Errors
 /// [`VerifyError`] names the first check that failed, by a stable code.
 pub fn verify(document: &[u8], policy: &Policy, expected: &Expected<'_>, now: UnixTime) -> Result<VerifiedPeer, VerifyError> {
+    verify_with_report(document, policy, expected, now).1
+}
+
+/// [`verify`], with the checks that were passed before the verdict: all sixteen, or those before the one that failed.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_with_report(
+    document: &[u8],
+    policy: &Policy,
+    expected: &Expected<'_>,
+    now: UnixTime,
+) -> (Vec<PassedCheck>, Result<VerifiedPeer, VerifyError>) {
     let mut report = Report::default();
+    let verdict = check_all(&mut report, document, policy, expected, now);
+    (report.into_checks(), verdict)
+}
+
+fn check_all(
+    report: &mut Report,
+    document: &[u8],
+    policy: &Policy,
+    expected: &Expected<'_>,
+    now: UnixTime,
+) -> Result<VerifiedPeer, VerifyError> {
     let parsed = report.add(document::parse(document)?);
     let current = report.add(document::check_version(parsed)?);
     let fresh = report.add(document::check_nonce(current, expected.nonce)?);
@@ -73,5 +111,5 @@ pub fn verify(document: &[u8], policy: &Policy, expected: &Expected<'_>, now: Un
     let allowed = report.add(allowed::check_policy(measured, policy)?);
     let connected = report.add(session::check_tls_key(allowed, expected)?);
     let live = report.add(session::check_freshness(connected, policy, expected)?);
-    Ok(VerifiedPeer::new(live, report, policy, now))
+    Ok(VerifiedPeer::new(live, report.checks(), policy, now))
 }

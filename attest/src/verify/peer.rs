@@ -1,6 +1,6 @@
 //! The verdict.
 
-use super::{PassedCheck, UnixTime, allowed::Allowed, report::Report, session::Live};
+use super::{Established, PassedCheck, UnixTime, allowed::Allowed, session::Live};
 use crate::{
     binding::{Binding, BindingDigest},
     policy::{ApplicationMeasurements, Policy, TpmKind, Weakening},
@@ -25,7 +25,7 @@ pub struct VerifiedPeer {
 }
 
 impl VerifiedPeer {
-    pub(super) fn new(live: Live<'_, '_>, report: Report, policy: &Policy, now: UnixTime) -> Self {
+    pub(super) fn new(live: Live<'_, '_>, checks: Vec<PassedCheck>, policy: &Policy, now: UnixTime) -> Self {
         let Live(Allowed { bound, platform, release }) = live;
         Self {
             binding: bound.evidence.document.binding.clone(),
@@ -39,7 +39,7 @@ impl VerifiedPeer {
             weakenings: policy.weakenings(),
             clock: bound.quote.clock,
             verified_at: now,
-            checks: report.into_checks(),
+            checks,
         }
     }
 
@@ -97,10 +97,10 @@ impl VerifiedPeer {
         &self.weakenings
     }
 
-    /// The TPM's clock in the quote, to hold a renewed verdict to.
+    /// What to hold a renewed verdict to.
     #[must_use]
-    pub const fn clock(&self) -> &TpmClock {
-        &self.clock
+    pub const fn established(&self) -> Established {
+        Established { ak_name: self.ak_name, clock: self.clock }
     }
 
     /// When the verdict was given.

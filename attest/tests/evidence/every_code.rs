@@ -9,8 +9,8 @@ use blindllama_attest::{
     hash::{Digest, HashAlgorithm},
     nonce::Nonce,
     policy::ReleaseStatus,
-    tpm::TpmClock,
-    verify::VerifyError,
+    tpm::{Name, TpmClock},
+    verify::{Established, VerifyError},
 };
 
 use crate::{
@@ -131,9 +131,10 @@ const POLICY_AND_SESSION: &[Case] = &[
     ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 5)),
     ("tls_key_mismatch", |s| s.connection_spki = digest(1)),
     ("evidence_too_old", |s| s.age = Duration::from_millis(30_001)),
-    ("tpm_was_reset", |s| s.established = Some(TpmClock { reset_count: 2, ..s.clock })),
-    ("tpm_was_reset", |s| s.established = Some(TpmClock { restart_count: 0, ..s.clock })),
-    ("tpm_clock_went_back", |s| s.established = Some(TpmClock { clock: s.clock.clock + 1, ..s.clock })),
+    ("attestation_key_changed", |s| s.established = Some(Established { ak_name: another_ak(), ..s.establishes() })),
+    ("tpm_was_reset", |s| established_at(s, |clock| clock.reset_count = 2)),
+    ("tpm_was_reset", |s| established_at(s, |clock| clock.restart_count = 0)),
+    ("tpm_clock_went_back", |s| established_at(s, |clock| clock.clock += 1)),
 ];
 
 /// A quote of two banks. The values of the second are wrong too, but that comes later.
@@ -145,6 +146,16 @@ fn quote_sha1_too(scenario: &mut Scenario) {
         drop(quote.splice(end..end, [0x00, 0x04, 3, 1, 0, 0]));
     };
     scenario.edit_evidence = |e| _ = e.tpm.pcrs.insert(0, Digest::filled(HashAlgorithm::Sha1, 0));
+}
+
+fn established_at(scenario: &mut Scenario, bend: fn(&mut TpmClock)) {
+    let mut established = scenario.establishes();
+    bend(&mut established.clock);
+    scenario.established = Some(established);
+}
+
+fn another_ak() -> Name {
+    format!("000b{}", "00".repeat(32)).parse().unwrap()
 }
 
 fn firmware_log(scenario: &mut Scenario, log: Vec<u8>) {

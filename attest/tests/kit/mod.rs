@@ -19,7 +19,7 @@ use blindllama_attest::{
         ApplicationMeasurements, Platform, Policy, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
     },
     tpm::{AttestationKey, TpmClock},
-    verify::{Expected, UnixTime, VerifiedPeer, VerifyError, verify},
+    verify::{Established, Expected, UnixTime, VerifiedPeer, VerifyError, verify},
 };
 use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 
@@ -49,7 +49,7 @@ pub(crate) struct Scenario {
     pub(crate) nonce: Nonce,
     pub(crate) connection_spki: Sha256Digest,
     pub(crate) age: Duration,
-    pub(crate) established: Option<TpmClock>,
+    pub(crate) established: Option<Established>,
     /// Bends the quote before it is signed.
     pub(crate) edit_quote: fn(&mut Vec<u8>),
     /// Bends the TPM2B_PUBLIC.
@@ -87,6 +87,11 @@ impl Scenario {
             edit_evidence: |_| {},
             edit_document: |_| {},
         }
+    }
+
+    /// What a verdict on this scenario establishes.
+    pub(crate) fn establishes(&self) -> Established {
+        Established { ak_name: self.policy.trusted_ak[0].name, clock: self.clock }
     }
 
     pub(crate) fn ak_public(&self) -> Vec<u8> {

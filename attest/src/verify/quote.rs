@@ -5,7 +5,7 @@ use crate::{
     binding::BindingDigest,
     nonce::{leaf, qualifying_data},
     policy::TrustedAk,
-    tpm::{EcdsaSignature, Quote},
+    tpm::{Quote, Signature},
 };
 
 /// Check 6 passed: bytes that the trusted key signed.
@@ -34,9 +34,9 @@ pub(super) struct Bound<'d, 'p> {
 pub(super) fn check_signature<'d, 'p>(trusted: Trusted<'d, 'p>) -> Result<Passed<Signed<'d, 'p>>, VerifyError> {
     let Trusted { evidence, key, ak } = trusted;
     let bytes = evidence.document.tpm.quote.0.as_slice();
-    let signature = EcdsaSignature::parse(&evidence.document.tpm.signature.0)?;
+    let signature = Signature::parse(&evidence.document.tpm.signature.0)?;
     key.verify(bytes, &signature)?;
-    let statement = format!("the quote's {} bytes carry that key's ECDSA P-256 SHA-256 signature", bytes.len());
+    let statement = format!("the quote's {} bytes carry that key's {} signature", bytes.len(), key.scheme());
     Ok(Passed::new(6, "signature", statement, Signed { evidence, ak, bytes }))
 }
 

@@ -10,6 +10,7 @@ pub mod bytes;
 pub mod canonical_json;
 pub mod digest;
 pub mod evidence;
+mod excerpt;
 pub mod firmware;
 pub mod hash;
 pub mod nonce;

@@ -82,7 +82,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// Every code, with the number of its check. Codes are never reused for something else.
-    pub const CODES: [(u8, &'static str); 52] = [
+    pub const CODES: [(u8, &'static str); 54] = [
         (1, "document_too_large"),
         (1, "document_malformed"),
         (2, "unsupported_version"),
@@ -91,11 +91,13 @@ impl VerifyError {
         (4, "ak_unsupported"),
         (4, "ak_not_restricted_signing"),
         (4, "ak_not_on_curve"),
+        (4, "ak_weak_rsa_key"),
         (5, "certificates_not_supported"),
         (5, "ak_not_trusted"),
         (5, "software_tpm_not_allowed"),
         (6, "signature_malformed"),
         (6, "signature_unsupported"),
+        (6, "signature_scheme_mismatch"),
         (6, "signature_invalid"),
         (7, "quote_malformed"),
         (7, "quote_not_made_by_tpm"),
@@ -145,10 +147,10 @@ impl VerifyError {
             Self::Document(InvalidDocument::Malformed { .. }) => "document_malformed",
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::NonceMismatch { .. } => "nonce_mismatch",
-            Self::AttestationKey(error) => ak_code(error),
+            Self::AttestationKey(error) => error.code(),
             Self::Trust(error) => trust_code(error),
-            Self::Signature(error) => signature_code(error),
-            Self::Quote(error) => quote_code(error),
+            Self::Signature(error) => error.code(),
+            Self::Quote(error) => error.code(),
             Self::NonceProof(InvalidNonceProof) => "nonce_proof_malformed",
             Self::QualifyingDataMismatch { .. } => "qualifying_data_mismatch",
             Self::Pcrs(error) => pcr_code(error),
@@ -185,36 +187,11 @@ impl VerifyError {
     }
 }
 
-const fn ak_code(error: &AkError) -> &'static str {
-    match error {
-        AkError::Malformed(_) => "ak_malformed",
-        AkError::Unsupported { .. } => "ak_unsupported",
-        AkError::Attribute { .. } => "ak_not_restricted_signing",
-        AkError::NotOnCurve => "ak_not_on_curve",
-    }
-}
-
 const fn trust_code(error: &TrustError) -> &'static str {
     match error {
         TrustError::CertificatesNotSupported { .. } => "certificates_not_supported",
         TrustError::NotTrusted { .. } => "ak_not_trusted",
         TrustError::SoftwareTpmNotAllowed { .. } => "software_tpm_not_allowed",
-    }
-}
-
-const fn signature_code(error: &SignatureError) -> &'static str {
-    match error {
-        SignatureError::Malformed(_) => "signature_malformed",
-        SignatureError::Unsupported { .. } => "signature_unsupported",
-        SignatureError::Invalid => "signature_invalid",
-    }
-}
-
-const fn quote_code(error: &QuoteError) -> &'static str {
-    match error {
-        QuoteError::Malformed(_) => "quote_malformed",
-        QuoteError::NotMadeByTpm(_) => "quote_not_made_by_tpm",
-        QuoteError::NotAQuote(_) => "not_a_quote",
     }
 }
 

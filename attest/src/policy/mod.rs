@@ -6,14 +6,23 @@
 
 mod document;
 mod error;
+mod learn;
 mod platform;
 mod release;
+mod rules;
+mod signature;
+mod signing_key;
 mod trust;
 mod valid;
+mod weakening;
 
 pub use document::{PolicyDocument, WeakeningSwitches};
 pub use error::PolicyError;
+pub use learn::{LearnError, LearnedNames, LearnedTrust, learn};
 pub use platform::{ApplicationMeasurements, BankName, Platform};
 pub use release::{Release, ReleaseStatus};
-pub use trust::{Certifies, Machine, TpmKind, TrustedAk, TrustedRoot};
-pub use valid::{Policy, Weakening};
+pub use signature::{PolicySignature, SignatureFileError, SignedPolicy, UnsignablePolicy};
+pub use signing_key::{InvalidPolicyKey, PolicyKey, PolicySigningKey};
+pub use trust::{Certifies, Machine, MachineIdentity, TpmKind, TrustedAk, TrustedRoot};
+pub use valid::Policy;
+pub use weakening::Weakening;

@@ -10,8 +10,10 @@ mod firmware_vectors;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod launches;
+mod learned_policies;
 mod nonce_tree;
 mod policies;
+mod policy_signatures;
 mod robustness;
 mod spec_vectors;
 mod tpm_structures;

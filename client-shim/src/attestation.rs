@@ -85,6 +85,7 @@ impl Attester {
             nonce: &fetched.nonce,
             connection_spki_sha256: fetched.connection_spki_sha256,
             age: fetched.age,
+            activated: None,
             established: established.as_ref(),
         };
         Ok(verify(&fetched.document, &self.policy, &expected, now()?)?)

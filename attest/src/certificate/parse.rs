@@ -40,6 +40,15 @@ struct RawFields {
     spki: Vec<u8>,
 }
 
+/// A certificate is its bytes.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der() == other.der()
+    }
+}
+
+impl Eq for Certificate {}
+
 /// The bytes are no certificate that is read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCertificate {

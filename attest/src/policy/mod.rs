@@ -4,6 +4,7 @@
 //! [`crate::verify::verify`] takes. What a policy does not list is refused. Whatever weakens a check is switched on by its
 //! own key, false by default, and repeated in every verdict.
 
+mod authorities;
 mod document;
 mod error;
 mod learn;
@@ -16,6 +17,7 @@ mod trust;
 mod valid;
 mod weakening;
 
+pub use authorities::Authorities;
 pub use document::{PolicyDocument, WeakeningSwitches};
 pub use error::PolicyError;
 pub use learn::{LearnError, LearnedNames, LearnedTrust, learn};

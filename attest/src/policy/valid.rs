@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Platform, PolicyDocument, PolicyError, Release, TrustedAk, TrustedRoot, Weakening, rules};
+use super::{Authorities, Certifies, Platform, PolicyDocument, PolicyError, Release, TrustedAk, Weakening, rules};
 use crate::tpm::Name;
 
 /// A valid policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy(PolicyDocument);
+pub struct Policy {
+    document: PolicyDocument,
+    attestation_key_authorities: Authorities,
+    endorsement_key_authorities: Authorities,
+}
 
 impl Policy {
     /// Reads and checks a policy file.
@@ -21,25 +25,25 @@ impl Policy {
     /// The document that was found valid.
     #[must_use]
     pub const fn document(&self) -> &PolicyDocument {
-        &self.0
+        &self.document
     }
 
     /// The policy's own edition, from 1; `None` where it does not count its editions.
     #[must_use]
     pub const fn revision(&self) -> Option<u32> {
-        self.0.revision
+        self.document.revision
     }
 
     /// How long a verdict is used before the peer has to attest again.
     #[must_use]
     pub const fn reattest_after(&self) -> Duration {
-        Duration::from_secs(self.0.reattest_after_seconds as u64)
+        Duration::from_secs(self.document.reattest_after_seconds as u64)
     }
 
     /// The oldest evidence accepted, from sending the nonce to the verdict.
     #[must_use]
     pub const fn max_evidence_age(&self) -> Duration {
-        Duration::from_secs(self.0.max_evidence_age_seconds as u64)
+        Duration::from_secs(self.document.max_evidence_age_seconds as u64)
     }
 
     /// The weakenings that are switched on; every output has to name them.
@@ -51,31 +55,35 @@ impl Policy {
     /// Whether `weakening` is switched on.
     #[must_use]
     pub const fn allows(&self, weakening: Weakening) -> bool {
-        self.0.weakening.get(weakening)
+        self.document.weakening.get(weakening)
     }
 
     /// The pinned key of that name.
     #[must_use]
     pub fn trusted_ak(&self, name: Name) -> Option<&TrustedAk> {
-        self.0.trusted_ak.iter().find(|ak| ak.name == name)
+        self.document.trusted_ak.iter().find(|ak| ak.name == name)
     }
 
-    /// The trusted authorities. One without machines stands for any machine, and only where [`Weakening::AnyMachine`] is on.
+    /// The trusted authorities for such keys. One without machines stands for any machine, and only where
+    /// [`Weakening::AnyMachine`] is on.
     #[must_use]
-    pub fn trusted_roots(&self) -> &[TrustedRoot] {
-        &self.0.trusted_root
+    pub const fn authorities(&self, certifies: Certifies) -> &Authorities {
+        match certifies {
+            Certifies::AttestationKey => &self.attestation_key_authorities,
+            Certifies::EndorsementKey => &self.endorsement_key_authorities,
+        }
     }
 
     /// The allowed platforms; at least one.
     #[must_use]
     pub fn platforms(&self) -> &[Platform] {
-        &self.0.platform
+        &self.document.platform
     }
 
     /// The allowed releases; at least one.
     #[must_use]
     pub fn releases(&self) -> &[Release] {
-        &self.0.release
+        &self.document.release
     }
 }
 
@@ -84,6 +92,9 @@ impl TryFrom<PolicyDocument> for Policy {
 
     fn try_from(document: PolicyDocument) -> Result<Self, PolicyError> {
         rules::check(&document)?;
-        Ok(Self(document))
+        let authorities = |certifies| Authorities::new(&document.trusted_root, certifies);
+        let attestation_key_authorities = authorities(Certifies::AttestationKey)?;
+        let endorsement_key_authorities = authorities(Certifies::EndorsementKey)?;
+        Ok(Self { document, attestation_key_authorities, endorsement_key_authorities })
     }
 }

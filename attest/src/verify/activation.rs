@@ -6,7 +6,9 @@ use super::{
     trust::{Certificates, TrustError, find_trust},
 };
 use crate::{
-    credential::{ActivationRequest, Challenge, CredentialError, CredentialRandomness, EndorsementKey, UnsupportedEndorsementKey},
+    credential::{
+        ActivationRequest, Challenge, CredentialError, CredentialRandomness, EndorsementKey, UnsupportedEndorsementKey,
+    },
     digest::Sha256Digest,
     nonce::Nonce,
     policy::Policy,

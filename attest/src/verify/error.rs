@@ -82,7 +82,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// Every code, with the number of its check. Codes are never reused for something else.
-    pub const CODES: [(u8, &'static str); 54] = [
+    pub const CODES: [(u8, &'static str); 72] = [
         (1, "document_too_large"),
         (1, "document_malformed"),
         (2, "unsupported_version"),
@@ -92,7 +92,25 @@ impl VerifyError {
         (4, "ak_not_restricted_signing"),
         (4, "ak_not_on_curve"),
         (4, "ak_weak_rsa_key"),
-        (5, "certificates_not_supported"),
+        (5, "certificate_malformed"),
+        (5, "certificate_chain_too_long"),
+        (5, "certificate_root_not_trusted"),
+        (5, "certificate_issuer_mismatch"),
+        (5, "certificate_signature_invalid"),
+        (5, "certificate_signature_unsupported"),
+        (5, "certificate_not_yet_valid"),
+        (5, "certificate_expired"),
+        (5, "certificate_critical_extension"),
+        (5, "certificate_version"),
+        (5, "certificate_not_a_ca"),
+        (5, "certificate_leaf_is_a_ca"),
+        (5, "certificate_path_too_long"),
+        (5, "certificate_key_usage"),
+        (5, "certificate_extended_key_usage"),
+        (5, "certificate_of_another_key"),
+        (5, "ek_not_activated"),
+        (5, "ek_activation_of_another_key"),
+        (5, "machine_not_listed"),
         (5, "ak_not_trusted"),
         (5, "software_tpm_not_allowed"),
         (6, "signature_malformed"),
@@ -189,7 +207,12 @@ impl VerifyError {
 
 const fn trust_code(error: &TrustError) -> &'static str {
     match error {
-        TrustError::CertificatesNotSupported { .. } => "certificates_not_supported",
+        TrustError::Malformed { .. } => "certificate_malformed",
+        TrustError::Chain { reason, .. } => reason.code(),
+        TrustError::CertificateOfAnotherKey { .. } => "certificate_of_another_key",
+        TrustError::NotActivated { .. } => "ek_not_activated",
+        TrustError::ActivatedAnother { .. } => "ek_activation_of_another_key",
+        TrustError::MachineNotListed { .. } => "machine_not_listed",
         TrustError::NotTrusted { .. } => "ak_not_trusted",
         TrustError::SoftwareTpmNotAllowed { .. } => "software_tpm_not_allowed",
     }

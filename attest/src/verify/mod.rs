@@ -4,9 +4,10 @@
 //! such type. The types have private fields and no other source, so leaving a check out, or changing the order, does not
 //! compile; [`VerifiedPeer`] is the last of them. Each check also returns the sentence that the verdict later shows.
 //!
-//! Evidence that this version cannot check (certificates, systemd's log, memory-encryption reports) is refused: ignoring
+//! Evidence that this version cannot check (systemd's log, memory-encryption reports) is refused: ignoring
 //! it would let a reader believe that it had been checked.
 
+mod activation;
 mod allowed;
 mod attestation_key;
 mod document;
@@ -17,19 +18,22 @@ mod peer;
 mod quote;
 mod report;
 mod session;
+mod trust;
 
 use std::time::Duration;
 
+pub use activation::{ActivationNeeded, activation_needed};
 pub use allowed::{BindingNotMeasured, NotAllowed};
-pub use attestation_key::TrustError;
 pub use error::VerifyError;
 pub use logs::{ApplicationLogMismatch, BootLogError};
 pub use pcrs::PcrError;
 pub use peer::VerifiedPeer;
 pub use report::PassedCheck;
 pub use session::SessionError;
+pub use trust::{TrustError, TrustGround};
 
 use crate::{
+    credential::ActivatedKey,
     digest::Sha256Digest,
     nonce::Nonce,
     policy::Policy,
@@ -46,6 +50,8 @@ pub struct Expected<'a> {
     pub connection_spki_sha256: Sha256Digest,
     /// Time since the verifier sent the nonce, on its own monotonic clock.
     pub age: Duration,
+    /// A completed credential activation, where the policy trusts the endorsement key ([`activation_needed`]).
+    pub activated: Option<&'a ActivatedKey>,
     /// What the verdict that this one renews has established, if there is one.
     pub established: Option<&'a Established>,
 }
@@ -65,7 +71,8 @@ pub struct UnixTime(pub u64);
 
 /// Checks an evidence document against a policy.
 ///
-/// `now` dates the verdict; freshness rests on the nonce and on [`Expected::age`], never on wall-clock time.
+/// `now` dates the verdict, and is the time at which certificates have to be valid; freshness rests on the nonce and on
+/// [`Expected::age`], never on wall-clock time.
 ///
 /// # Errors
 /// [`VerifyError`] names the first check that failed, by a stable code.
@@ -99,7 +106,7 @@ fn check_all(
     let current = report.add(document::check_version(parsed)?);
     let fresh = report.add(document::check_nonce(current, expected.nonce)?);
     let key = report.add(attestation_key::parse(&fresh)?);
-    let trusted = report.add(attestation_key::check_trust(key, policy)?);
+    let trusted = report.add(trust::check_trust(key, policy, expected.activated, now)?);
     let signed = report.add(quote::check_signature(trusted)?);
     let quoted = report.add(quote::parse(signed)?);
     let bound = report.add(quote::check_qualifying_data(quoted)?);

@@ -13,7 +13,7 @@ use crate::{
 /// `platform` is the one whose values are nearest. So far it is only the candidate to which the following checks are held,
 /// and which [`super::allowed::check_policy`] accepts only if it matches in every value.
 pub(super) struct Covered<'d, 'p> {
-    bound: Bound<'d, 'p>,
+    bound: Bound<'d>,
     platform: &'p Platform,
     /// The digest of the given values, as the TPM would make it.
     actual: Digest,
@@ -21,7 +21,7 @@ pub(super) struct Covered<'d, 'p> {
 
 /// Check 10 passed: the PCR values are the quoted ones.
 pub(super) struct Known<'d, 'p> {
-    pub(super) bound: Bound<'d, 'p>,
+    pub(super) bound: Bound<'d>,
     pub(super) platform: &'p Platform,
 }
 
@@ -89,7 +89,7 @@ pub enum PcrError {
 }
 
 /// Check 9: the PCR selection covers what the policy requires.
-pub(super) fn check_selection<'d, 'p>(bound: Bound<'d, 'p>, policy: &'p Policy) -> Result<Passed<Covered<'d, 'p>>, VerifyError> {
+pub(super) fn check_selection<'d, 'p>(bound: Bound<'d>, policy: &'p Policy) -> Result<Passed<Covered<'d, 'p>>, VerifyError> {
     let given = &bound.evidence.document.tpm.pcrs;
     if bound.quote.pcrs(HashAlgorithm::Sha256).is_none() {
         return Err(PcrError::bank_not_supported(&bound.quote).into());

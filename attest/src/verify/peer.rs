@@ -1,6 +1,6 @@
 //! The verdict.
 
-use super::{Established, PassedCheck, UnixTime, allowed::Allowed, session::Live};
+use super::{Established, PassedCheck, TrustGround, UnixTime, allowed::Allowed, session::Live};
 use crate::{
     binding::{Binding, BindingDigest},
     policy::{ApplicationMeasurements, Policy, TpmKind, Weakening},
@@ -15,6 +15,7 @@ pub struct VerifiedPeer {
     ak_name: Name,
     machine: String,
     tpm_kind: TpmKind,
+    trust_ground: TrustGround,
     platform: String,
     application_measurements: ApplicationMeasurements,
     release: String,
@@ -30,9 +31,10 @@ impl VerifiedPeer {
         Self {
             binding: bound.evidence.document.binding.clone(),
             binding_digest: bound.binding_digest,
-            ak_name: bound.ak.name,
-            machine: bound.ak.machine.clone(),
-            tpm_kind: bound.ak.kind,
+            ak_name: bound.key.name(),
+            machine: bound.trust.machine,
+            tpm_kind: bound.trust.kind,
+            trust_ground: bound.trust.ground,
             platform: platform.name.clone(),
             application_measurements: platform.application_measurements,
             release: release.name.clone(),
@@ -71,6 +73,12 @@ impl VerifiedPeer {
     #[must_use]
     pub const fn tpm_kind(&self) -> TpmKind {
         self.tpm_kind
+    }
+
+    /// What the trust in the attestation key rests on.
+    #[must_use]
+    pub const fn trust_ground(&self) -> &TrustGround {
+        &self.trust_ground
     }
 
     /// The platform, as the policy names it.

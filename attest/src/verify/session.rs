@@ -99,7 +99,7 @@ pub(super) fn check_freshness<'d, 'p>(
     if age > limit {
         return Err(SessionError::TooOld { age, limit }.into());
     }
-    let now = Established { ak_name: allowed.bound.ak.name, clock: allowed.bound.quote.clock };
+    let now = Established { ak_name: allowed.bound.key.name(), clock: allowed.bound.quote.clock };
     if let Some(before) = expected.established {
         check_same_tpm(*before, now)?;
         check_clock(before.clock, now.clock)?;

@@ -10,7 +10,7 @@ use crate::{
     credential::ActivatedKey,
     digest::Sha256Digest,
     evidence::{TpmEvidence, encoding::Base64Bytes},
-    policy::{Authority, Certifies, Machine, Policy, TpmKind, Weakening},
+    policy::{Authorities, Certifies, MachineIdentity, Policy, TpmKind, TrustedRoot, Weakening},
     tpm::{AttestationKey, Name},
 };
 
@@ -23,13 +23,13 @@ pub(super) struct Trusted<'d> {
 
 /// Why a key is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trust {
+pub(super) struct Trust {
     /// The machine, as the policy names it.
-    pub machine: String,
+    pub(super) machine: String,
     /// What kind of TPM holds the key.
-    pub kind: TpmKind,
+    pub(super) kind: TpmKind,
     /// What says so.
-    pub ground: TrustGround,
+    pub(super) ground: TrustGround,
 }
 
 /// What the trust in an attestation key rests on.
@@ -202,10 +202,11 @@ pub(super) fn find_trust(
     if let Some(ak) = policy.trusted_ak(name) {
         return Ok(Trust { machine: ak.machine.clone(), kind: ak.kind, ground: TrustGround::Pinned });
     }
-    let ak_certified = ways(&certificates.ak, policy, Certifies::AttestationKey)
-        .map(|authorities| by_ak_certificate(key, &certificates.ak, &authorities, now));
-    let ek_certified = ways(&certificates.ek, policy, Certifies::EndorsementKey)
-        .map(|authorities| by_ek_certificate(name, &certificates.ek, &authorities, activated, now));
+    let open = |certificates: &[Certificate], certifies| !certificates.is_empty() && !policy.authorities(certifies).is_empty();
+    let ak_certified = open(&certificates.ak, Certifies::AttestationKey)
+        .then(|| by_ak_certificate(key, &certificates.ak, policy.authorities(Certifies::AttestationKey), now));
+    let ek_certified = open(&certificates.ek, Certifies::EndorsementKey)
+        .then(|| by_ek_certificate(name, &certificates.ek, policy.authorities(Certifies::EndorsementKey), activated, now));
     match (ak_certified, ek_certified) {
         (Some(Ok(trust)), _) | (_, Some(Ok(trust))) => Ok(trust),
         (Some(Err(error)), _) | (None, Some(Err(error))) => Err(error),
@@ -213,84 +214,87 @@ pub(super) fn find_trust(
     }
 }
 
-/// The authorities that may vouch for such certificates, where there are both.
-fn ways<'p>(certificates: &[Certificate], policy: &'p Policy, certifies: Certifies) -> Option<Vec<&'p Authority>> {
-    let authorities: Vec<&Authority> = policy.authorities().filter(|authority| authority.entry.certifies == certifies).collect();
-    (!certificates.is_empty() && !authorities.is_empty()).then_some(authorities)
-}
-
 /// Way (a): the chain's leaf is the attestation key's own certificate.
 fn by_ak_certificate(
     key: &AttestationKey,
     certificates: &[Certificate],
-    authorities: &[&Authority],
+    authorities: &Authorities,
     now: UnixTime,
 ) -> Result<Trust, TrustError> {
     let chain = verified("ak_certificates", certificates, authorities, now, Role::AttestationKey)?;
-    let found = key.spki_sha256();
+    let found = key
+        .public_key()
+        .spki_der()
+        .map(|der| Sha256Digest::of(&[&der]))
+        .map_err(|_| TrustError::NotTrusted { name: key.name() })?;
     let certified = chain.leaf().spki_sha256();
     if certified != found {
         return Err(TrustError::CertificateOfAnotherKey { certified, found });
     }
-    let listed = |machine: &Machine| {
-        machine.ak_name == Some(key.name()) || machine.certificate_sha256 == Some(chain.leaf().sha256())
+    let certificate = chain.leaf().sha256();
+    let listed = |identity| match identity {
+        MachineIdentity::AkName(listed) => listed == key.name(),
+        MachineIdentity::Certificate(listed) => listed == certificate,
+        MachineIdentity::EkSha256(_) => false,
     };
     let (authority, machine) = find_machine(&chain, authorities, key.name(), listed)?;
-    let ground = TrustGround::AkCertificate { authority: authority.entry.name.clone() };
-    Ok(Trust { machine, kind: authority.entry.kind, ground })
+    let ground = TrustGround::AkCertificate { authority: authority.name.clone() };
+    Ok(Trust { machine, kind: authority.kind, ground })
 }
 
 /// Way (b): the chain's leaf is the endorsement key's certificate, and an activation ties the attestation key to that key.
 fn by_ek_certificate(
     name: Name,
     certificates: &[Certificate],
-    authorities: &[&Authority],
+    authorities: &Authorities,
     activated: Option<&ActivatedKey>,
     now: UnixTime,
 ) -> Result<Trust, TrustError> {
     let chain = verified("ek_certificates", certificates, authorities, now, Role::EndorsementKey)?;
     let key = chain.leaf().spki_sha256();
-    let listed =
-        |machine: &Machine| machine.ek_sha256 == Some(key) || machine.certificate_sha256 == Some(chain.leaf().sha256());
+    let certificate = chain.leaf().sha256();
+    let listed = |identity| match identity {
+        MachineIdentity::EkSha256(listed) => listed == key,
+        MachineIdentity::Certificate(listed) => listed == certificate,
+        MachineIdentity::AkName(_) => false,
+    };
     let (authority, machine) = find_machine(&chain, authorities, name, listed)?;
     let activated = activated.ok_or(TrustError::NotActivated { name })?;
     if activated.ak_name() != name.as_bytes() || activated.ek_spki_sha256() != key {
         return Err(TrustError::ActivatedAnother { name });
     }
-    let ground = TrustGround::EkCertificate { authority: authority.entry.name.clone() };
-    Ok(Trust { machine, kind: authority.entry.kind, ground })
+    let ground = TrustGround::EkCertificate { authority: authority.name.clone() };
+    Ok(Trust { machine, kind: authority.kind, ground })
 }
 
 fn verified<'c>(
     list: &'static str,
     certificates: &'c [Certificate],
-    authorities: &'c [&Authority],
+    authorities: &'c Authorities,
     now: UnixTime,
     role: Role,
 ) -> Result<VerifiedChain<'c>, TrustError> {
-    let roots: Vec<&Certificate> = authorities.iter().map(|authority| &authority.certificate).collect();
-    verify_chain(certificates, &roots, now, role).map_err(|reason| TrustError::Chain { list, reason })
+    verify_chain(certificates, authorities.certificates(), now, role).map_err(|reason| TrustError::Chain { list, reason })
 }
 
 /// The machine among those that the chain's authority may vouch for. One certificate may stand in several entries.
 fn find_machine<'p>(
     chain: &VerifiedChain<'_>,
-    authorities: &[&'p Authority],
+    authorities: &'p Authorities,
     name: Name,
-    listed: impl Fn(&Machine) -> bool,
-) -> Result<(&'p Authority, String), TrustError> {
-    let mut not_listed = None;
-    for authority in authorities.iter().filter(|authority| authority.certificate == *chain.root()) {
-        let entry = &authority.entry;
-        if let Some(machine) = entry.machine.iter().find(|machine| listed(machine)) {
+    listed: impl Fn(MachineIdentity) -> bool,
+) -> Result<(&'p TrustedRoot, String), TrustError> {
+    let mut not_listed = String::new();
+    for authority in authorities.with_certificate(chain.root()) {
+        if let Some(machine) = authority.machine.iter().find(|machine| machine.identity().is_some_and(&listed)) {
             return Ok((authority, machine.name.clone()));
         }
         // A policy without machines is valid only with any_machine.
-        if entry.machine.is_empty() {
-            return Ok((authority, format!("any machine of {}", entry.name)));
+        if authority.machine.is_empty() {
+            return Ok((authority, format!("any machine of {}", authority.name)));
         }
-        not_listed = Some(entry.name.clone());
+        not_listed.clone_from(&authority.name);
     }
     let (certificate, key) = (chain.leaf().sha256(), chain.leaf().spki_sha256());
-    Err(TrustError::MachineNotListed { authority: not_listed.unwrap_or_default(), name, certificate, key })
+    Err(TrustError::MachineNotListed { authority: not_listed, name, certificate, key })
 }

@@ -47,8 +47,8 @@ const ATTESTATION_KEY: &[Case] = &[
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x20), // sensitiveDataOrigin
     ("ak_weak_rsa_key", |s| s.edit_ak = rsa_1024),
     ("ak_not_on_curve", |s| s.edit_ak = |ak| *ak.last_mut().unwrap() ^= 1),
-    ("certificates_not_supported", |s| s.edit_evidence = |e| e.tpm.ak_certificates.push(Base64Bytes(vec![0x30]))),
-    ("certificates_not_supported", |s| s.edit_evidence = |e| e.tpm.ek_certificates.push(Base64Bytes(vec![0x30]))),
+    ("certificate_malformed", |s| s.edit_evidence = |e| e.tpm.ak_certificates.push(Base64Bytes(vec![0x30]))),
+    ("certificate_malformed", |s| s.edit_evidence = |e| e.tpm.ek_certificates.push(Base64Bytes(vec![0x30]))),
     ("ak_not_trusted", |s| s.key = p256::ecdsa::SigningKey::from_slice(&[8; 32]).unwrap()),
     ("software_tpm_not_allowed", |s| s.policy.weakening.allow_software_tpm = false),
 ];

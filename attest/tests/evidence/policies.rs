@@ -170,8 +170,9 @@ fn trusting_authorities() -> PolicyDocument {
 fn authorities_are_enough() {
     let document = PolicyDocument { trusted_ak: Vec::new(), ..trusting_authorities() };
     let policy = Policy::parse(&document.to_toml().unwrap()).unwrap();
-    assert_eq!(policy.trusted_roots(), document.trusted_root);
-    let identities = policy.trusted_roots().iter().flat_map(|root| &root.machine).map(|machine| machine.identity().unwrap());
+    assert_eq!(policy.document().trusted_root, document.trusted_root);
+    let identities =
+        policy.document().trusted_root.iter().flat_map(|root| &root.machine).map(|machine| machine.identity().unwrap());
     let keys: Vec<_> = identities.map(|identity| identity.policy_key()).collect();
     assert_eq!(keys, ["ak_name", "certificate_sha256", "ek_sha256", "certificate_sha256"]);
 }

@@ -3,8 +3,9 @@
 use blindllama_attest::{
     evidence::EvidenceDocument,
     firmware::FirmwareLog,
+    pcr_banks::PcrBanks,
     policy::Policy,
-    tpm::{AttestationKey, PcrBanks, Quote, QuoteKey, Signature},
+    tpm::{AttestationKey, Quote, QuoteKey, Signature},
 };
 use proptest::prelude::*;
 

@@ -69,6 +69,7 @@ fn the_whole_evidence_passes_under_the_policy() {
         nonce: &nonces(&vectors)[3],
         connection_spki_sha256: digest(&vectors["connection_spki_sha256"]),
         age: Duration::from_secs(1),
+        activated: None,
         established: None,
     };
     let document = serde_json::to_vec(&vectors["evidence"]).unwrap();

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use blindllama_attest::{
     application::{Event, LaunchBegin, LaunchPcr, LoggedEvent, MeasuredFile, MeasuredManifest, Parts},
     binding::Binding,
+    credential::ActivatedKey,
     digest::Sha256Digest,
     evidence::{
         EventLogs, EvidenceDocument, TpmEvidence, VERSION,
@@ -49,6 +50,7 @@ pub(crate) struct Scenario {
     pub(crate) nonce: Nonce,
     pub(crate) connection_spki: Sha256Digest,
     pub(crate) age: Duration,
+    pub(crate) activated: Option<ActivatedKey>,
     pub(crate) established: Option<Established>,
     /// Bends the quote before it is signed.
     pub(crate) edit_quote: fn(&mut Vec<u8>),
@@ -81,6 +83,7 @@ impl Scenario {
             nonce: Nonce::from_bytes(vec![0x55; 32]).unwrap(),
             connection_spki: digest(0xe1),
             age: Duration::from_secs(1),
+            activated: None,
             established: None,
             edit_quote: |_| {},
             edit_ak: |_| {},
@@ -178,6 +181,7 @@ impl Scenario {
             nonce: &self.nonce,
             connection_spki_sha256: self.connection_spki,
             age: self.age,
+            activated: self.activated.as_ref(),
             established: self.established.as_ref(),
         };
         verify(document, &policy, &expected, UnixTime(1_800_000_000))

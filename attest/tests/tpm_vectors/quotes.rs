@@ -2,7 +2,8 @@
 
 use blindllama_attest::{
     hash::{Digest, HashAlgorithm},
-    tpm::{CheckedQuote, NotChecked, PcrBanks, QuoteKey, RawQuote, check_quote},
+    pcr_banks::PcrBanks,
+    tpm::{CheckedQuote, NotChecked, QuoteKey, RawQuote, check_quote},
 };
 
 use crate::kit::{EC_256, EC_384, Key, RSA_2048, RSA_3072, SHA1, SHA256, SHA384, SHA512, Scheme, keys, tpm2b};

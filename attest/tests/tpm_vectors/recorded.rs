@@ -1,6 +1,9 @@
 //! Quotes recorded on other machines hold; each of their mutations, and each flipped byte, is refused.
 
-use blindllama_attest::tpm::{AkError, AttestationKey, NotChecked, PcrBanks, Quote, QuoteKey, RawQuote, check_quote};
+use blindllama_attest::{
+    pcr_banks::PcrBanks,
+    tpm::{AkError, AttestationKey, NotChecked, Quote, QuoteKey, RawQuote, check_quote},
+};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 

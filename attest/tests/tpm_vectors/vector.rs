@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use blindllama_attest::tpm::{CheckedQuote, QuoteKey, RawQuote, check_quote};
+use blindllama_attest::{
+    pcr_banks::PcrBanks,
+    tpm::{CheckedQuote, QuoteKey, RawQuote, check_quote},
+};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use data_encoding::BASE64;
-
 use super::{check_names, require};
 use crate::policy::{Certifies, Machine, MachineIdentity, PolicyDocument, PolicyError, TrustedAk, TrustedRoot};
 
@@ -31,9 +29,6 @@ fn check_keys(keys: &[TrustedAk]) -> Result<(), PolicyError> {
 }
 
 fn check_root(path: &str, root: &TrustedRoot, any_machine: bool) -> Result<(), PolicyError> {
-    let certificate_key = || format!("{path}.certificate");
-    let expected = "it has to be exactly one PEM block, -----BEGIN CERTIFICATE-----";
-    require(is_one_pem_certificate(&root.certificate), certificate_key, &"something else", expected)?;
     let expected = "whoever owns a TPM that this authority certifies could answer: list the machines, or set \
                     any_machine = true under [weakening]";
     require(any_machine || !root.machine.is_empty(), || format!("{path}.machine"), &"an empty list", expected)?;
@@ -62,14 +57,4 @@ fn check_machine(path: &str, machine: &Machine, certifies: Certifies) -> Result<
         (None, _) | (Some(_), _) => false,
     };
     require(fits, || path.to_owned(), &found, expected)
-}
-
-/// RFC 7468, section 5, with nothing but white space around it.
-fn is_one_pem_certificate(text: &str) -> bool {
-    let block = text.trim().strip_prefix("-----BEGIN CERTIFICATE-----");
-    let Some(body) = block.and_then(|rest| rest.strip_suffix("-----END CERTIFICATE-----")) else {
-        return false;
-    };
-    let base64: String = body.split_ascii_whitespace().collect();
-    !base64.is_empty() && BASE64.decode(base64.as_bytes()).is_ok()
 }

@@ -1,5 +1,7 @@
 //! Public keys that verify signatures: RSA of 2048 to 4096 bits, P-256 and P-384.
 
+use std::fmt;
+
 use rsa::{
     BoxedUint, Pkcs1v15Sign, Pss, RsaPublicKey,
     pkcs1::{RsaPublicKeyRef, der::asn1::UintRef},
@@ -43,8 +45,14 @@ pub enum PublicKey {
 }
 
 /// An RSA public key with a modulus of 2048 to 4096 bits, in whole bytes, and the exponent 65537.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RsaKey(RsaPublicKey);
+
+impl fmt::Debug for RsaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaKey({})", data_encoding::HEXLOWER.encode(&self.0.n_bytes()))
+    }
+}
 
 /// An RSA key that nothing should be signed with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

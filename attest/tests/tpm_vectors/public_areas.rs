@@ -64,6 +64,7 @@ const ECC_KEY: &[Case] = &[
     ("ak_not_on_curve", |area| ecc(area).2.clear()),
     ("ak_not_on_curve", |area| (*ecc(area).2, *ecc(area).3) = (Vec::new(), Vec::new())),
     ("ak_not_on_curve", |area| ecc(area).2.insert(0, 0)),
+    ("ak_not_on_curve", |area| ecc(area).2.push(0)),
     ("ak_not_on_curve", |area| *ecc(area).0 ^= 0x0007), // P-256 and P-384 exchanged
 ];
 

@@ -228,8 +228,8 @@ const fn boot_log_code(error: &BootLogError) -> &'static str {
         BootLogError::FirmwareLogNotExpected { .. } => "firmware_log_not_expected",
         BootLogError::FirmwareLogMissing { .. } => "firmware_log_missing",
         BootLogError::FirmwareLog(FirmwareLogError::Malformed(_)) => "firmware_log_malformed",
-        BootLogError::FirmwareLog(FirmwareLogError::Sha1Only) => "firmware_log_sha1_only",
-        BootLogError::FirmwareLog(FirmwareLogError::NoSha256Bank) => "firmware_log_without_sha256",
+        BootLogError::FirmwareLog(FirmwareLogError::Sha1Only { .. }) => "firmware_log_sha1_only",
+        BootLogError::FirmwareLog(FirmwareLogError::NoSuchBank { .. }) => "firmware_log_without_sha256",
         BootLogError::FirmwareLogMismatch { .. } => "firmware_log_mismatch",
     }
 }

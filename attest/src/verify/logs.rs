@@ -6,6 +6,7 @@ use crate::{
     digest::Sha256Digest,
     evidence::encoding::Base64Bytes,
     firmware::{FirmwareLog, FirmwareLogError},
+    hash::{Digest, HashAlgorithm},
     policy::Platform,
 };
 
@@ -55,7 +56,7 @@ pub enum BootLogError {
         /// The PCR.
         pcr: u8,
         /// What the log leads to.
-        replayed: Sha256Digest,
+        replayed: Digest,
         /// What the TPM says; zero if it says nothing.
         quoted: Sha256Digest,
     },
@@ -98,15 +99,17 @@ fn missing_log(platform: &Platform, pcrs: &[u8]) -> BootLogError {
 
 fn check_firmware_log(log: &Base64Bytes, known: &Known<'_, '_>) -> Result<String, BootLogError> {
     let log = FirmwareLog::parse(&log.0)?;
+    let sha256 = log.require_bank(HashAlgorithm::Sha256)?;
     let pcrs = &known.platform.firmware_log_pcrs;
     for pcr in pcrs {
-        let (replayed, quoted) = (log.replay(*pcr), known.values().get(pcr));
-        if quoted != Some(&replayed) {
+        let (replayed, quoted) = (sha256.replay(*pcr), known.values().get(pcr));
+        if quoted.copied().map(Digest::from) != Some(replayed) {
             let quoted = quoted.copied().unwrap_or(Sha256Digest::ZERO);
             return Err(BootLogError::FirmwareLogMismatch { pcr: *pcr, replayed, quoted });
         }
     }
-    Ok(format!("{} events of the firmware log explain PCRs {pcrs:?}", log.events().len()))
+    let events = log.events().iter().filter(|event| event.extends()).count();
+    Ok(format!("{events} events of the firmware log explain PCRs {pcrs:?}"))
 }
 
 /// Check 12: the application log replays to its PCRs, is well-formed and sealed.

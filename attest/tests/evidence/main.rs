@@ -5,8 +5,10 @@
 
 mod bit_flips;
 mod documents;
+#[path = "../eventlog_vectors/vector.rs"]
+#[allow(dead_code, reason = "the event logs' own tests need more of it")]
+mod eventlog_vector;
 mod every_code;
-mod firmware_vectors;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod launches;

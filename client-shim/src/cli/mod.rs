@@ -1,6 +1,8 @@
 //! The `blindllama` command line.
 
 mod connect;
+mod eventlog;
+mod pcr_values;
 mod report;
 mod style;
 mod verify;
@@ -54,6 +56,8 @@ enum Action {
     /// Verify the gateway once and say what was checked.
     #[command(after_help = EXIT_STATUS)]
     Verify(VerifyOptions),
+    /// Read a firmware's event log and replay it.
+    Eventlog(eventlog::EventlogOptions),
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +120,7 @@ pub fn main() -> ExitCode {
     let outcome = match command.action {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
+        Action::Eventlog(options) => eventlog::run(options),
     };
     outcome.into()
 }

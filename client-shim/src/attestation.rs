@@ -10,6 +10,7 @@ use blindllama_attest::{
     evidence::MAX_DOCUMENT_BYTES,
     nonce::Nonce,
     policy::Policy,
+    tpm::TpmClock,
     verify::{Expected, UnixTime, VerifiedPeer, verify},
 };
 use bytes::Bytes;
@@ -38,10 +39,10 @@ pub struct Attester {
 }
 
 /// A document that nobody has judged yet, and what only this machine knows about it.
-struct Unverified {
-    document: Bytes,
+pub(crate) struct Unverified {
+    pub(crate) document: Bytes,
+    pub(crate) connection_spki_sha256: Sha256Digest,
     nonce: Nonce,
-    connection_spki_sha256: Sha256Digest,
     age: Duration,
 }
 
@@ -78,47 +79,58 @@ impl Attester {
     /// # Errors
     /// [`Refusal`]: the gateway is not verified.
     pub async fn attest(&self, previous: Option<&VerifiedPeer>) -> Result<VerifiedPeer, Refusal> {
-        let fetched = self.fetch().await?;
+        let fetched = fetch(&self.url, Arc::clone(&self.tls), self.timeouts).await?;
         let same_gateway = |peer: &&VerifiedPeer| peer.binding().tls_spki_sha256 == fetched.connection_spki_sha256;
-        let expected = Expected {
-            nonce: &fetched.nonce,
-            connection_spki_sha256: fetched.connection_spki_sha256,
-            age: fetched.age,
-            established: previous.filter(same_gateway).map(VerifiedPeer::clock),
-        };
-        Ok(verify(&fetched.document, &self.policy, &expected, now()?)?)
-    }
-
-    async fn fetch(&self) -> Result<Unverified, Refusal> {
-        let nonce = fresh_nonce()?;
-        let connection = connection::open(&self.url, Arc::clone(&self.tls), self.timeouts).await?;
-        let connection_spki_sha256 = connection.spki_sha256;
-        let sent = Stopwatch::start();
-        let document = timeout(self.timeouts.evidence, self.document(connection, &nonce))
-            .await
-            .map_err(|_| Refusal::EvidenceTimedOut(self.timeouts))??;
-        Ok(Unverified { document, nonce, connection_spki_sha256, age: sent.elapsed() })
-    }
-
-    async fn document(&self, mut connection: Connection<Empty<Bytes>>, nonce: &Nonce) -> Result<Bytes, Refusal> {
-        let request = Request::get(format!("/attestation?nonce={}", nonce.to_hex()))
-            .header(header::HOST, self.url.authority())
-            .header(header::ACCEPT, "application/json")
-            .body(Empty::new())
-            .map_err(|error| Refusal::Local(error.to_string()))?;
-        let response = connection.sender.send_request(request).await.map_err(Refusal::EvidenceInterrupted)?;
-        match response.status() {
-            StatusCode::OK => limited(response.into_body()).await,
-            status => Err(Refusal::NoEvidence(status)),
-        }
+        fetched.judge(&self.policy, previous.filter(same_gateway).map(VerifiedPeer::clock))
     }
 }
 
-async fn limited(body: Incoming) -> Result<Bytes, Refusal> {
-    let collected = Limited::new(body, MAX_DOCUMENT_BYTES).collect().await;
+impl Unverified {
+    /// Verifies the document. Where it renews a verdict, the TPM's clock must have run on from `established`.
+    pub(crate) fn judge(&self, policy: &Policy, established: Option<&TpmClock>) -> Result<VerifiedPeer, Refusal> {
+        let Self { document, connection_spki_sha256, nonce, age } = self;
+        let expected = Expected { nonce, connection_spki_sha256: *connection_spki_sha256, age: *age, established };
+        Ok(verify(document, policy, &expected, now()?)?)
+    }
+}
+
+/// Asks for evidence with a fresh nonce over a fresh connection.
+pub(crate) async fn fetch(url: &GatewayUrl, tls: Arc<ClientConfig>, timeouts: Timeouts) -> Result<Unverified, Refusal> {
+    let nonce = fresh_nonce()?;
+    let connection = connection::open(url, tls, timeouts).await?;
+    let connection_spki_sha256 = connection.spki_sha256;
+    let sent = Stopwatch::start();
+    let path = format!("/attestation?nonce={}", nonce.to_hex());
+    let document = timeout(timeouts.evidence, get(connection, url, &path, MAX_DOCUMENT_BYTES))
+        .await
+        .map_err(|_| Refusal::EvidenceTimedOut(timeouts))??;
+    Ok(Unverified { document, nonce, connection_spki_sha256, age: sent.elapsed() })
+}
+
+/// The body at `path`, of at most `limit` bytes.
+pub(crate) async fn get(
+    mut connection: Connection<Empty<Bytes>>,
+    url: &GatewayUrl,
+    path: &str,
+    limit: usize,
+) -> Result<Bytes, Refusal> {
+    let request = Request::get(path)
+        .header(header::HOST, url.authority())
+        .header(header::ACCEPT, "application/json")
+        .body(Empty::new())
+        .map_err(|error| Refusal::Local(error.to_string()))?;
+    let response = connection.sender.send_request(request).await.map_err(Refusal::EvidenceInterrupted)?;
+    match response.status() {
+        StatusCode::OK => limited(response.into_body(), limit).await,
+        status => Err(Refusal::NoEvidence(status)),
+    }
+}
+
+async fn limited(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    let collected = Limited::new(body, limit).collect().await;
     let collected = collected.map_err(|error| match error.downcast::<hyper::Error>() {
         Ok(error) => Refusal::EvidenceInterrupted(*error),
-        Err(_too_large) => Refusal::EvidenceTooLarge,
+        Err(_too_large) => Refusal::EvidenceTooLarge(limit),
     })?;
     Ok(collected.to_bytes())
 }
@@ -129,7 +141,7 @@ fn fresh_nonce() -> Result<Nonce, Refusal> {
     Nonce::from_bytes(bytes).map_err(|error| Refusal::Local(error.to_string()))
 }
 
-fn now() -> Result<UnixTime, Refusal> {
+pub(crate) fn now() -> Result<UnixTime, Refusal> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let since_epoch = since_epoch.map_err(|_| Refusal::Local("its clock stands before 1970".to_owned()))?;
     Ok(UnixTime(since_epoch.as_secs()))

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 mod connection;
 pub mod gateway_url;
+pub mod policy;
 pub mod proxy;
 pub mod refusal;
 pub mod session;

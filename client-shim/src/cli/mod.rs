@@ -1,13 +1,13 @@
 //! The `blindllama` command line.
 
 mod connect;
+mod policy;
 mod report;
 mod style;
 mod verify;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use blindllama_attest::policy::Policy;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
@@ -17,13 +17,13 @@ use crate::{attestation::Attester, gateway_url::GatewayUrl, proxy, timeouts::Tim
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Outcome {
-    /// Every check passed, or the proxy was stopped as it should be.
+    /// Every check passed, the work was done, or the proxy was stopped as it should be.
     Verified = 0,
-    /// The gateway answered and did not pass.
+    /// The gateway answered and did not pass, or two policies differ.
     Refused = 1,
     /// There was no gateway to talk to.
     Unreachable = 3,
-    /// The policy cannot be read or is not valid.
+    /// The policy cannot be read, is not valid, or is not signed as it has to be.
     BadPolicy = 4,
     /// This machine is at fault: the address to listen on is taken, for example.
     Local = 5,
@@ -35,8 +35,9 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 verified (connect: stopped as asked), 1 the gateway was refused, 2 wrong usage, \
-    3 the gateway cannot be reached, 4 the policy cannot be used, 5 this machine failed, for example the address is taken.";
+const EXIT_STATUS: &str = "Exit status: 0 verified or done (connect: stopped as asked), 1 the gateway was refused (policy diff: \
+    the policies differ), 2 wrong usage, 3 the gateway cannot be reached, 4 the policy or its signature cannot be used, \
+    5 this machine failed, for example the address is taken.";
 
 /// Talks to a BlindLlama gateway only after proving what it runs.
 #[derive(Debug, Parser)]
@@ -54,6 +55,9 @@ enum Action {
     /// Verify the gateway once and say what was checked.
     #[command(after_help = EXIT_STATUS)]
     Verify(VerifyOptions),
+    /// Learn, read, compare and sign policies.
+    #[command(subcommand)]
+    Policy(policy::Action),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +68,8 @@ struct Peer {
     /// The policy: what the gateway has to prove.
     #[arg(long, value_name = "FILE", env = "BLINDLLAMA_POLICY")]
     policy: PathBuf,
+    #[command(flatten)]
+    signer: policy::Signer,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +122,7 @@ pub fn main() -> ExitCode {
     let outcome = match command.action {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
+        Action::Policy(action) => runtime.block_on(policy::run(action)),
     };
     outcome.into()
 }
@@ -129,11 +136,7 @@ fn log_to_stderr() {
 
 /// Reads the policy and prepares the verification, or says why not.
 fn attester(peer: Peer) -> Result<Attester, Outcome> {
-    let unreadable = |error: &dyn std::error::Error| {
-        report::failure(&format!("the policy {} cannot be used", peer.policy.display()), error, Outcome::BadPolicy)
-    };
-    let text = std::fs::read_to_string(&peer.policy).map_err(|error| unreadable(&error))?;
-    let policy = Policy::parse(&text).map_err(|error| unreadable(&error))?;
+    let policy = policy::of_peer(&peer)?;
     Attester::new(peer.gateway, policy, Timeouts::default())
         .map_err(|error| report::failure("TLS could not be set up", &error, Outcome::Local))
 }

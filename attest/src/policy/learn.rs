@@ -160,10 +160,12 @@ fn launch_start(pcr: u8, events: &[LoggedEvent], quoted: &PcrBanks, log: Option<
     (start != Sha256Digest::ZERO && explains(start)).then_some(start)
 }
 
-/// The pinned PCRs to whose value the log leads.
+/// The pinned PCRs that the log measures, and to whose value it leads.
 fn explained(log: &FirmwareLog, pcrs: &PcrBanks) -> Vec<u8> {
+    let measured = |pcr: u8| log.events().iter().any(|event| event.pcr == pcr);
     let bank = pcrs.bank(HashAlgorithm::Sha256).into_iter().flatten();
-    bank.filter(|(pcr, value)| Digest::from(log.replay(**pcr)) == **value).map(|(pcr, _)| *pcr).collect()
+    let explained = bank.filter(|(pcr, value)| measured(**pcr) && Digest::from(log.replay(**pcr)) == **value);
+    explained.map(|(pcr, _)| *pcr).collect()
 }
 
 fn learn_releases(events: &[LoggedEvent], pcrs: LaunchPcrs, name: &str) -> Result<Vec<Release>, LearnError> {

@@ -29,9 +29,10 @@ pub(super) fn say(text: &str) {
     let _ = writeln!(stdout().lock(), "{text}");
 }
 
-/// Prints an error that is not about the gateway.
+/// Prints an error that is not about the gateway. It may quote a file from elsewhere, over several lines.
 pub(super) fn failure(what: &str, error: &dyn std::error::Error, outcome: Outcome) -> Outcome {
-    let _ = writeln!(stderr().lock(), "{} {what}: {error}", style::for_stderr().bad("error:"));
+    let told: Vec<String> = error.to_string().lines().map(printable).collect();
+    let _ = writeln!(stderr().lock(), "{} {what}: {}", style::for_stderr().bad("error:"), told.join("\n"));
     outcome
 }
 

@@ -38,8 +38,8 @@ pub enum LearnFailure {
     /// The evidence does not say what a policy needs.
     #[error(transparent)]
     NothingToLearn(#[from] LearnError),
-    /// What the evidence shows makes no policy.
-    #[error("what the gateway shows makes no policy: {0}")]
+    /// What the evidence shows, or the authority, makes no policy.
+    #[error("no policy can be made of this: {0}")]
     NoPolicy(#[from] PolicyError),
     /// The documents behind the digests cannot be had.
     #[error(transparent)]

@@ -1,102 +1,11 @@
-//! `blindllama policy`, and policies that have to be signed.
+//! `blindllama policy learn`, `show` and `diff`.
 
-use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::fs;
 
 use blindllama_attest::{digest::Sha256Digest, policy::Policy};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::task::spawn_blocking;
 
-use crate::kit::{Evidence, Gateway, unreachable_url};
-
-/// A folder of a user, with an own memory of policies.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(self.0.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// Runs the command in this folder: its status, and all that it printed.
-    fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_blindllama"));
-        command.args(arguments).env_clear().current_dir(self.0.path());
-        let Output { status, stdout, stderr } = command.env("BLINDLLAMA_STATE_DIR", "state").output().unwrap();
-        (status.code().unwrap(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
-    }
-
-    /// The same while a gateway of this test's runtime answers.
-    async fn run_beside<const N: usize>(self, arguments: [&str; N]) -> (Self, i32, String) {
-        let arguments = arguments.map(str::to_owned);
-        spawn_blocking(move || {
-            let (status, told) = self.run(&arguments.each_ref().map(String::as_str));
-            (self, status, told)
-        })
-        .await
-        .unwrap()
-    }
-
-    /// Makes a key pair as a user would.
-    fn openssl_key(&self, private: &str, public: &str) {
-        let openssl = |arguments: &[&str]| {
-            let output = Command::new("openssl").args(arguments).current_dir(self.0.path()).output().unwrap();
-            assert!(output.status.success(), "{output:?}");
-        };
-        openssl(&["genpkey", "-algorithm", "ed25519", "-out", private]);
-        openssl(&["pkey", "-in", private, "-pubout", "-out", public]);
-        fs::set_permissions(self.path(private), Permissions::from_mode(0o600)).unwrap();
-    }
-
-    /// A folder with a key pair and a signed policy of this revision.
-    fn with_signed_policy(text: &str, revision: u32) -> Self {
-        let folder = Self::new();
-        folder.openssl_key("key", "key.pub");
-        folder.sign(text, revision);
-        folder
-    }
-
-    fn sign(&self, text: &str, revision: u32) {
-        self.write("policy.toml", &with_revision(text, revision));
-        let (status, told) = self.run(&["policy", "sign", "policy.toml", "--key", "key"]);
-        assert_eq!(status, 0, "{told}");
-    }
-}
-
-fn with_revision(text: &str, revision: u32) -> String {
-    text.replacen("version = 1\n", &format!("version = 1\nrevision = {revision}\n"), 1)
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-async fn policy_text() -> String {
-    Gateway::start(Evidence::Honest).await.policy_toml()
-}
+use crate::kit::{Evidence, Folder, Gateway, policy_text, unreachable_url, with_revision};
 
 #[tokio::test]
 async fn a_learned_policy_verifies_its_gateway() {
@@ -220,6 +129,9 @@ async fn a_policy_from_elsewhere_cannot_steer_the_terminal() {
     assert!(status == 0 && !told.contains('\u{1b}'), "{told:?}");
     let (status, told) = folder.run(&["policy", "diff", "policy.toml", "other.toml"]);
     assert!(status == 1 && !told.contains('\u{1b}'), "{told:?}");
+    folder.write("policy.toml", "version = \u{1b}[2J");
+    let (status, told) = folder.run(&["policy", "show", "policy.toml"]);
+    assert!(status == 4 && told.contains("version = \\u{1b}[2J") && !told.contains('\u{1b}'), "{told:?}");
 }
 
 #[tokio::test]
@@ -257,139 +169,19 @@ async fn diff_tells_what_a_reviewer_needs() {
 }
 
 #[tokio::test]
-async fn a_signature_by_an_openssl_key_is_checked() {
-    let text = policy_text().await;
-    let folder = Folder::with_signed_policy(&text, 1);
-    let check = ["policy", "verify-signature", "policy.toml", "--key", "key.pub"];
-    let (status, told) = folder.run(&check);
-    assert!(status == 0 && told.contains("revision 1"), "{told}");
-    let signature = folder.read("policy.toml.sig");
-    let bare = signature.split(' ').nth(1).unwrap();
-    assert_eq!(folder.run(&["policy", "verify-signature", "policy.toml", "--key", bare]).0, 0);
-    assert_eq!((folder.run(&["policy", "verify-signature", "policy.toml", "--key", "none.pub"]).0), 5);
-
-    let refused = |why: &str| {
-        let (status, told) = folder.run(&check);
-        assert!(status == 4 && told.contains(why), "{status} {told}");
-    };
-    folder.write("policy.toml", &(folder.read("policy.toml") + "# A remark.\n"));
-    refused("the policy was changed after it was signed");
-    folder.sign(&text, 1);
-    folder.write("policy.toml.sig", &signature.replacen(' ', "  ", 1));
-    refused("has to be one line");
-    fs::remove_file(folder.path("policy.toml.sig")).unwrap();
-    refused("(policy_signature_missing)");
-    folder.openssl_key("key", "other.pub");
-    folder.sign(&text, 1);
-    refused("and you trust");
-}
-
-#[tokio::test]
-async fn only_what_may_be_signed_is_signed() {
-    let text = policy_text().await;
-    let folder = Folder::with_signed_policy(&text, 1);
-    fs::remove_file(folder.path("policy.toml.sig")).unwrap();
-    let refused = |key: &str, expected: i32, why: &str| {
-        let (status, told) = folder.run(&["policy", "sign", "policy.toml", "--key", key]);
-        assert!(status == expected && told.contains(why), "{status} {told}");
-        assert!(!folder.path("policy.toml.sig").exists());
-    };
-    refused("key.pub", 5, "others than you can use it");
-    fs::set_permissions(folder.path("key.pub"), Permissions::from_mode(0o600)).unwrap();
-    refused("key.pub", 5, "Ed25519 private key");
-    fs::set_permissions(folder.path("key"), Permissions::from_mode(0o640)).unwrap();
-    refused("key", 5, "its mode is 0640");
-    fs::set_permissions(folder.path("key"), Permissions::from_mode(0o600)).unwrap();
-    folder.write("policy.toml", &text);
-    refused("key", 4, "needs a revision");
-    folder.write("policy.toml", "version = 1");
-    refused("key", 4, "missing field");
-}
-
-const SIGNED: [&str; 4] = ["--policy", "policy.toml", "--policy-key", "key.pub"];
-
-/// Verifies against a gateway, under the signed policy of the folder.
-async fn verify(folder: Folder, url: &str) -> (Folder, i32, String) {
-    let [a, b, c, d] = SIGNED;
-    folder.run_beside(["verify", "--gateway", url, a, b, c, d]).await
-}
-
-#[tokio::test]
-async fn an_older_policy_never_comes_back() {
-    let gateway = Gateway::start(Evidence::Honest).await;
-    let (text, url) = (gateway.policy_toml(), gateway.url().to_string());
-    let folder = Folder::with_signed_policy(&text, 2);
-    for _ in 0..2 {
-        let (status, told) = folder.run(&["policy", "verify-signature", "policy.toml", "--key", "key.pub"]);
-        assert!(status == 0 && !folder.path("state").exists(), "checking a signature remembers nothing: {told}");
+async fn authorities_are_shown_and_compared() {
+    let authority = "\n[[trusted_root]]\nname = \"maker\"\ncertifies = \"endorsement-key\"\nkind = \"hardware\"\n\
+        certificate = \"\"\"\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n\"\"\"\n";
+    let machine = |name: &str| format!("[[trusted_root.machine]]\nname = \"{name}\"\nek_sha256 = \"{}\"\n", "ee".repeat(32));
+    let folder = Folder::new();
+    let old = policy_text().await + authority + &machine("rack 1");
+    folder.write("old.toml", &old);
+    folder.write("new.toml", &(old + &machine("rack 2")));
+    let (status, told) = folder.run(&["policy", "show", "old.toml"]);
+    let digest = Sha256Digest::of(&[&[0x30, 0x82, 0x01]]);
+    for words in ["trusted authority maker", &format!("sha256 {digest}"), &format!("ek_sha256 {}", "ee".repeat(32))] {
+        assert!(status == 0 && told.contains(words), "{words:?} in {told}");
     }
-    let mut folder = folder;
-    for revision in [2, 2, 5] {
-        folder.sign(&text, revision);
-        let (again, status, told) = verify(folder, &url).await;
-        assert_eq!(status, 0, "revision {revision}: {told}");
-        folder = again;
-    }
-    let state: Value = serde_json::from_str(&folder.read("state/policies.json")).unwrap();
-    let seen = state["policies"].as_object().unwrap().values().next().unwrap();
-    assert_eq!(seen["revision"], 5);
-    assert_eq!((mode(&folder.path("state")), mode(&folder.path("state/policies.json"))), (0o700, 0o600));
-
-    let attestations = gateway.attestations();
-    folder.sign(&text, 4);
-    let (folder, status, told) = verify(folder, &url).await;
-    assert!(status == 4 && told.contains("(policy_rolled_back)") && told.contains("revision 5"), "{told}");
-    folder.sign(&(text.clone() + "# A remark.\n"), 5);
-    let (folder, status, told) = verify(folder, &url).await;
-    assert!(status == 4 && told.contains("(policy_revision_reused)"), "{told}");
-    assert_eq!(gateway.attestations(), attestations, "a gateway was asked under a policy that must not be used");
-
-    folder.openssl_key("key", "key.pub");
-    folder.sign(&text, 1);
-    let (_, status, told) = verify(folder, &url).await;
-    assert_eq!(status, 0, "another key counts for itself: {told}");
-}
-
-#[tokio::test]
-async fn only_what_was_signed_is_remembered() {
-    let gateway = Gateway::start(Evidence::Honest).await;
-    let (text, url) = (gateway.policy_toml(), gateway.url().to_string());
-    let folder = Folder::with_signed_policy(&text, 1);
-    folder.write("policy.toml", &with_revision(&text, 9));
-    let (folder, status, told) = verify(folder, &url).await;
-    assert!(status == 4 && told.contains("(policy_signature_invalid)"), "{told}");
-    fs::remove_file(folder.path("policy.toml.sig")).unwrap();
-    let (folder, status, told) = verify(folder, &url).await;
-    assert!(status == 4 && told.contains("(policy_signature_missing)"), "{told}");
-    folder.sign(&text, 1);
-    let (_, status, told) = verify(folder, &url).await;
-    assert_eq!(status, 0, "{told}");
-}
-
-#[tokio::test]
-async fn a_memory_that_cannot_be_read_refuses() {
-    let gateway = Gateway::start(Evidence::Honest).await;
-    let url = gateway.url().to_string();
-    let mut folder = Folder::with_signed_policy(&gateway.policy_toml(), 1);
-    fs::create_dir(folder.path("state")).unwrap();
-    for broken in ["", "{", r#"{"version":2,"policies":{}}"#, r#"{"version":1,"policies":{},"more":1}"#] {
-        folder.write("state/policies.json", broken);
-        let (again, status, told) = verify(folder, &url).await;
-        assert!(status == 5 && told.contains("(policy_history_unusable)"), "{broken}: {told}");
-        assert_eq!(again.read("state/policies.json"), broken);
-        folder = again;
-    }
-    fs::remove_dir_all(folder.path("state")).unwrap();
-    folder.write("state", "in the way");
-    let (_, status, told) = verify(folder, &url).await;
-    assert!(status == 5 && told.contains("(policy_history_unusable)"), "{told}");
-}
-
-#[tokio::test]
-async fn connect_holds_to_the_policy_key_too() {
-    let folder = Folder::with_signed_policy(&policy_text().await, 1);
-    fs::remove_file(folder.path("policy.toml.sig")).unwrap();
-    let [a, b, c, d] = SIGNED;
-    let (status, told) = folder.run(&["connect", "--gateway", "https://gateway", "--listen", "127.0.0.1:0", a, b, c, d]);
-    assert!(status == 4 && told.contains("(policy_signature_missing)"), "{told}");
+    let (status, told) = folder.run(&["policy", "diff", "old.toml", "new.toml"]);
+    assert!(status == 1 && told.contains("+ machine \"rack 2\" = ek_sha256 eeee") && !told.contains("rack 1"), "{told}");
 }

@@ -5,11 +5,13 @@
 //! trust: [`attestation`] turns an address into a `VerifiedPeer`, [`client::connect`] turns that into the only kind of client
 //! that can send a request, [`session`] keeps both fresh, [`proxy`] forwards through them.
 
+pub mod activation;
 pub mod attestation;
 pub mod cli;
 pub mod client;
 mod connection;
 pub mod gateway_url;
+pub mod policy;
 pub mod proxy;
 pub mod refusal;
 pub mod session;

@@ -1,6 +1,6 @@
 //! Why a gateway was not verified. Whatever the reason, nothing was sent to it but a request for evidence.
 
-use blindllama_attest::{evidence::MAX_DOCUMENT_BYTES, verify::VerifyError};
+use blindllama_attest::verify::VerifyError;
 use http::StatusCode;
 
 use crate::{client::ConnectError, timeouts::Timeouts};
@@ -21,8 +21,11 @@ pub enum Refusal {
     #[error("the gateway answered the request for evidence with HTTP status {0}")]
     NoEvidence(StatusCode),
     /// The document is larger than any honest one.
-    #[error("the gateway's evidence is larger than {MAX_DOCUMENT_BYTES} bytes")]
-    EvidenceTooLarge,
+    #[error("the gateway's evidence is larger than {0} bytes")]
+    EvidenceTooLarge(usize),
+    /// The gateway's TPM did not prove that it holds both keys.
+    #[error("the credential activation failed: {0}")]
+    NotActivated(String),
     /// The evidence did not pass.
     #[error("check {check} failed: {error}", check = .0.check(), error = .0)]
     Evidence(#[from] VerifyError),
@@ -42,7 +45,8 @@ impl Refusal {
             Self::Connect(ConnectError::WrongKey) => "tls_key_changed",
             Self::Connect(ConnectError::Handshake(_)) => "tls_handshake_failed",
             Self::NoEvidence(_) => "evidence_unavailable",
-            Self::EvidenceTooLarge => "document_too_large",
+            Self::EvidenceTooLarge(_) => "document_too_large",
+            Self::NotActivated(_) => "ek_activation_failed",
             Self::Evidence(error) => error.code(),
             Self::Local(_) => "verification_not_possible",
         }

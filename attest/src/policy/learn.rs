@@ -160,10 +160,11 @@ fn launch_start(pcr: u8, events: &[LoggedEvent], quoted: &PcrBanks, log: Option<
     (start != Sha256Digest::ZERO && explains(start)).then_some(start)
 }
 
-/// The pinned PCRs to whose value the log leads.
+/// The pinned PCRs that the log measures, and to whose value it leads.
 fn explained(log: &FirmwareLog, pcrs: &PcrBanks) -> Vec<u8> {
     let bank = pcrs.bank(HashAlgorithm::Sha256).into_iter().flatten();
-    bank.filter(|(pcr, value)| log.replay(HashAlgorithm::Sha256, **pcr) == Some(**value)).map(|(pcr, _)| *pcr).collect()
+    let explains = |pcr: u8, value: &Digest| log.measures(pcr) && log.replay(HashAlgorithm::Sha256, pcr) == Some(*value);
+    bank.filter(|(pcr, value)| explains(**pcr, value)).map(|(pcr, _)| *pcr).collect()
 }
 
 fn learn_releases(events: &[LoggedEvent], pcrs: LaunchPcrs, name: &str) -> Result<Vec<Release>, LearnError> {

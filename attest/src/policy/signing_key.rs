@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 /// The public key of whoever may issue policies. Never one of the few points under which signatures prove nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyKey(VerifyingKey);
+pub struct PolicyKey([u8; PUBLIC_KEY_LENGTH]);
 
 /// The private key; wiped from memory when dropped.
 pub struct PolicySigningKey(SigningKey);
@@ -47,12 +47,12 @@ impl PolicyKey {
 
     /// Whether both are the same key, in a time that does not depend on where they differ.
     pub(super) fn is(&self, other: &Self) -> bool {
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+        self.0.ct_eq(&other.0).into()
     }
 
     /// Whether this key made `signature` over `message`; with the strict rules, under which one message has one signature.
     pub(super) fn signed(&self, message: &[u8], signature: &Signature) -> bool {
-        self.0.verify_strict(message, signature).is_ok()
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(message, signature).is_ok())
     }
 }
 
@@ -60,13 +60,13 @@ impl TryFrom<VerifyingKey> for PolicyKey {
     type Error = InvalidPolicyKey;
 
     fn try_from(key: VerifyingKey) -> Result<Self, InvalidPolicyKey> {
-        if key.is_weak() { Err(InvalidPolicyKey::Weak) } else { Ok(Self(key)) }
+        if key.is_weak() { Err(InvalidPolicyKey::Weak) } else { Ok(Self(key.to_bytes())) }
     }
 }
 
 impl fmt::Display for PolicyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64.encode(self.0.as_bytes()))
+        f.write_str(&BASE64.encode(&self.0))
     }
 }
 
@@ -82,7 +82,7 @@ impl PolicySigningKey {
     /// The public key.
     #[must_use]
     pub fn public(&self) -> PolicyKey {
-        PolicyKey(self.0.verifying_key())
+        PolicyKey(self.0.verifying_key().to_bytes())
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Signature {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use blindllama_attest::{
     application::{Event, LaunchPcr, LoggedEvent, MeasuredFile},
+    digest::Sha256Digest,
     evidence::encoding::Base64Bytes,
     hash::HashAlgorithm,
     policy::{
@@ -13,7 +14,7 @@ use blindllama_attest::{
 };
 use proptest::prelude::*;
 
-use crate::kit::{Scenario, digest, launch};
+use crate::kit::{Scenario, digest, launch, spec_id_event};
 
 fn names() -> LearnedNames {
     LearnedNames { machine: "box".to_owned(), platform: "its boot".to_owned(), release: "learned".to_owned() }
@@ -125,6 +126,44 @@ fn an_authority_vouches_for_this_machine_alone() {
     Policy::try_from(document).unwrap();
     let missing = learned(Certifies::EndorsementKey);
     assert_eq!(missing, Err(LearnError::NoCertificate { certifies: Certifies::EndorsementKey }));
+}
+
+/// A firmware log with one event in each of these PCRs.
+fn firmware_log(pcrs: &[u8]) -> Vec<u8> {
+    let mut log = spec_id_event(&[(0x000b, 32)]);
+    for pcr in pcrs {
+        log.extend([&u32::from(*pcr).to_le_bytes()[..], &8_u32.to_le_bytes(), &1_u32.to_le_bytes()].concat());
+        log.extend([&0x000b_u16.to_le_bytes()[..], digest(0xf0).as_bytes(), &0_u32.to_le_bytes()].concat());
+    }
+    log
+}
+
+#[test]
+fn the_firmware_log_explains_what_it_can() {
+    let mut scenario = Scenario { firmware: Some(firmware_log(&[2, 3, 5])), ..Scenario::honest() };
+    let explained = Sha256Digest::ZERO.extended_with(digest(0xf0));
+    scenario.boot_pcrs.extend([(2, explained), (5, explained)]);
+    let scenario = relearned(scenario);
+    assert_eq!(scenario.policy.platform[0].firmware_log_pcrs, [2, 5], "PCR 3 has more than the log, and PCR 0 no event");
+    scenario.verify().unwrap();
+
+    let unreadable = learned(&Scenario { firmware: Some(vec![0; 9]), ..Scenario::honest() });
+    assert!(matches!(unreadable, Err(LearnError::FirmwareLog(_))), "{unreadable:?}");
+}
+
+#[test]
+fn an_application_log_may_begin_where_the_boot_loader_left_off() {
+    let started = Sha256Digest::ZERO.extended_with(digest(0xf0));
+    let mut log = launch(1, &[]);
+    let application = LaunchPcr { pcr: 14, start: started }.replay(&log);
+    *log.last_mut().unwrap() = LoggedEvent::new(15, Event::SealedIdentity(application)).unwrap();
+    let firmware = Some(firmware_log(&[5, 14]));
+    let mut scenario = Scenario { log, firmware, application_start: started, ..Scenario::honest() };
+    scenario.boot_pcrs.insert(5, started);
+    let scenario = relearned(scenario);
+    assert_eq!(scenario.policy.platform[0].application_pcr_start, Some(started));
+    assert_eq!(scenario.policy.platform[0].identity_pcr_start, None);
+    scenario.verify().unwrap();
 }
 
 proptest! {

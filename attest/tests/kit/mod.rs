@@ -44,6 +44,8 @@ pub(crate) struct Scenario {
     pub(crate) boot_pcrs: BTreeMap<u8, Sha256Digest>,
     pub(crate) bank: u16,
     pub(crate) log: Vec<LoggedEvent>,
+    /// The application PCR's value before the log.
+    pub(crate) application_start: Sha256Digest,
     pub(crate) firmware: Option<Vec<u8>>,
     pub(crate) binding: Binding,
     pub(crate) clock: TpmClock,
@@ -72,6 +74,7 @@ impl Scenario {
             boot_pcrs,
             bank: 0x000b,
             log: launch(1, &[]),
+            application_start: Sha256Digest::ZERO,
             firmware: None,
             binding: Binding {
                 tls_spki_sha256: digest(0xe1),
@@ -105,7 +108,8 @@ impl Scenario {
 
     pub(crate) fn pcrs(&self) -> BTreeMap<u8, Sha256Digest> {
         let mut pcrs = self.boot_pcrs.clone();
-        pcrs.extend([14, 15].map(|pcr| (pcr, LaunchPcr::zero(pcr).replay(&self.log))));
+        let application = LaunchPcr { pcr: 14, start: self.application_start };
+        pcrs.extend([application, LaunchPcr::zero(15)].map(|register| (register.pcr, register.replay(&self.log))));
         pcrs
     }
 

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::{
     Outcome,
-    pcr_values::{self, PcrValues},
     report,
     style::{self, Style},
 };
@@ -192,27 +191,30 @@ fn replay(options: &ReplayOptions) -> Result<Outcome, Outcome> {
     Ok(if fits { Outcome::Verified } else { Outcome::Refused })
 }
 
-fn read_pcrs(path: &Path) -> Result<PcrValues, Outcome> {
-    let unusable = |error| report::failure(&format!("the PCR values {} cannot be used", path.display()), &error, Outcome::Local);
-    pcr_values::read(path).map_err(unusable)
+fn read_pcrs(path: &Path) -> Result<PcrBanks, Outcome> {
+    let unusable = |error: &dyn std::error::Error| {
+        report::failure(&format!("the PCR values {} cannot be used", path.display()), error, Outcome::Local)
+    };
+    let json = std::fs::read(path).map_err(|error| unusable(&error))?;
+    PcrBanks::from_json(&json).map_err(|error| unusable(&error))
 }
 
 /// The bank that was asked for, or those with given values, or all. One that the log lacks is an error.
 fn banks<'a>(
     log: &'a FirmwareLog,
     bank: Option<HashAlgorithm>,
-    given: Option<&PcrValues>,
+    given: Option<&PcrBanks>,
 ) -> Result<Vec<Bank<'a>>, FirmwareLogError> {
     let wanted = match (bank, given) {
         (Some(bank), _) => vec![bank],
-        (None, Some(given)) => given.keys().copied().collect(),
+        (None, Some(given)) => given.iter().map(|(bank, _)| bank).collect(),
         (None, None) => log.banks().to_vec(),
     };
     wanted.into_iter().map(|bank| log.require_bank(bank)).collect()
 }
 
 /// The PCRs that the log measures, and those with given values.
-fn replay_bank(log: &FirmwareLog, bank: Bank<'_>, given: Option<&PcrValues>) -> Vec<ReplayedPcr> {
+fn replay_bank(log: &FirmwareLog, bank: Bank<'_>, given: Option<&PcrBanks>) -> Vec<ReplayedPcr> {
     let values = given.map(|given| given.get(&bank.algorithm()).cloned().unwrap_or_default());
     let mut pcrs: BTreeSet<u8> = log.measured_pcrs();
     pcrs.extend(values.iter().flat_map(BTreeMap::keys));

@@ -2,14 +2,13 @@
 
 mod connect;
 mod eventlog;
-mod pcr_values;
+mod policy;
 mod report;
 mod style;
 mod verify;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use blindllama_attest::policy::Policy;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
@@ -19,13 +18,13 @@ use crate::{attestation::Attester, gateway_url::GatewayUrl, proxy, timeouts::Tim
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Outcome {
-    /// Every check passed, or the proxy was stopped as it should be.
+    /// Every check passed, the work was done, or the proxy was stopped as it should be.
     Verified = 0,
-    /// The gateway answered and did not pass.
+    /// The gateway answered and did not pass, or two policies differ.
     Refused = 1,
     /// There was no gateway to talk to.
     Unreachable = 3,
-    /// The policy cannot be read or is not valid.
+    /// The policy cannot be read, is not valid, or is not signed as it has to be.
     BadPolicy = 4,
     /// This machine is at fault: the address to listen on is taken, for example.
     Local = 5,
@@ -37,8 +36,9 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 verified (connect: stopped as asked), 1 the gateway was refused, 2 wrong usage, \
-    3 the gateway cannot be reached, 4 the policy cannot be used, 5 this machine failed, for example the address is taken.";
+const EXIT_STATUS: &str = "Exit status: 0 verified or done (connect: stopped as asked), 1 the gateway was refused (policy diff: \
+    the policies differ), 2 wrong usage, 3 the gateway cannot be reached, 4 the policy or its signature cannot be used, \
+    5 this machine failed, for example the address is taken.";
 
 /// Talks to a BlindLlama gateway only after proving what it runs.
 #[derive(Debug, Parser)]
@@ -58,6 +58,9 @@ enum Action {
     Verify(VerifyOptions),
     /// Read a firmware's event log and replay it.
     Eventlog(eventlog::EventlogOptions),
+    /// Learn, read, compare and sign policies.
+    #[command(subcommand)]
+    Policy(policy::Action),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +71,8 @@ struct Peer {
     /// The policy: what the gateway has to prove.
     #[arg(long, value_name = "FILE", env = "BLINDLLAMA_POLICY")]
     policy: PathBuf,
+    #[command(flatten)]
+    signer: policy::Signer,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +126,7 @@ pub fn main() -> ExitCode {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
         Action::Eventlog(options) => eventlog::run(options),
+        Action::Policy(action) => runtime.block_on(policy::run(action)),
     };
     outcome.into()
 }
@@ -134,11 +140,7 @@ fn log_to_stderr() {
 
 /// Reads the policy and prepares the verification, or says why not.
 fn attester(peer: Peer) -> Result<Attester, Outcome> {
-    let unreadable = |error: &dyn std::error::Error| {
-        report::failure(&format!("the policy {} cannot be used", peer.policy.display()), error, Outcome::BadPolicy)
-    };
-    let text = std::fs::read_to_string(&peer.policy).map_err(|error| unreadable(&error))?;
-    let policy = Policy::parse(&text).map_err(|error| unreadable(&error))?;
+    let policy = policy::of_peer(&peer)?;
     Attester::new(peer.gateway, policy, Timeouts::default())
         .map_err(|error| report::failure("TLS could not be set up", &error, Outcome::Local))
 }

@@ -29,9 +29,10 @@ pub(super) fn say(text: &str) {
     let _ = writeln!(stdout().lock(), "{text}");
 }
 
-/// Prints an error that is not about the gateway.
+/// Prints an error that is not about the gateway. It may quote a file from elsewhere, over several lines.
 pub(super) fn failure(what: &str, error: &dyn std::error::Error, outcome: Outcome) -> Outcome {
-    let _ = writeln!(stderr().lock(), "{} {what}: {error}", style::for_stderr().bad("error:"));
+    let told: Vec<String> = error.to_string().lines().map(printable).collect();
+    let _ = writeln!(stderr().lock(), "{} {what}: {}", style::for_stderr().bad("error:"), told.join("\n"));
     outcome
 }
 
@@ -68,19 +69,19 @@ pub(super) fn refusal(refusal: &Refusal, policy: &Policy, style: Style) -> Strin
     lines.join("\n")
 }
 
-fn weakened(weakenings: &[Weakening], style: Style) -> impl Iterator<Item = String> {
+pub(super) fn weakened(weakenings: &[Weakening], style: Style) -> impl Iterator<Item = String> {
     weakenings.iter().map(move |weakening| format!("{} {}", style.warning("Weakened by your policy:"), weakening.explanation()))
 }
 
-/// An unverified gateway may have chosen parts of `text`: it must not steer the terminal.
-fn printable(text: &str) -> String {
+/// Somebody who is not trusted may have chosen parts of `text`: it must not steer the terminal.
+pub(super) fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(escaped).collect()
 }
 
 /// The verdict as one object.
 pub(super) fn as_json(verdict: &Result<VerifiedPeer, Refusal>, policy: &Policy) -> Value {
-    let weakened: Vec<Value> = policy.weakenings().into_iter().map(weakening_as_json).collect();
+    let weakened = weakenings_as_json(policy);
     match verdict {
         Ok(peer) => json!({
             "verified": true,
@@ -107,6 +108,11 @@ pub(super) fn as_json(verdict: &Result<VerifiedPeer, Refusal>, policy: &Policy) 
 
 fn check_as_json(check: &PassedCheck) -> Value {
     json!({"number": check.number(), "code": check.code(), "sentence": check.statement()})
+}
+
+/// What the policy weakens.
+pub(super) fn weakenings_as_json(policy: &Policy) -> Vec<Value> {
+    policy.weakenings().into_iter().map(weakening_as_json).collect()
 }
 
 fn weakening_as_json(weakening: Weakening) -> Value {

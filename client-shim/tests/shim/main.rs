@@ -8,8 +8,10 @@ mod eventlog;
 mod forwarding;
 mod kit;
 mod local_clients;
+mod policy;
 mod refusals;
 mod renewal;
+mod signed_policy;
 #[path = "../../../attest/tests/kit/mod.rs"]
 #[allow(dead_code, reason = "the verifier's own tests need more of it")]
 mod soft_tpm;

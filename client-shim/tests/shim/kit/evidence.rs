@@ -1,7 +1,7 @@
 //! The honest gateway behind the scripted one: its TPM, its launches, and a policy that allows them.
 
 use blindllama_attest::{
-    application::{Event, LoggedEvent},
+    application::{Event, LaunchPcr, LoggedEvent, MeasuredFile},
     binding::Binding,
     digest::Sha256Digest,
     nonce::Nonce,
@@ -35,6 +35,17 @@ impl SoftGateway {
             *logged = LoggedEvent::new(logged.pcr, Event::TlsSpki(spki)).unwrap();
         }
         self.scenario.binding.tls_spki_sha256 = spki;
+    }
+
+    /// The launch measured this configuration.
+    pub(crate) fn configure(&mut self, config: &[u8]) {
+        let measured = MeasuredFile { sha256: Sha256Digest::of(&[config]), bytes: config.len() as u64 };
+        let log = &mut self.scenario.log;
+        for logged in log.iter_mut().filter(|logged| matches!(logged.event, Event::Config(_))) {
+            *logged = LoggedEvent::new(logged.pcr, Event::Config(measured)).unwrap();
+        }
+        let sealed = Event::SealedIdentity(LaunchPcr::zero(14).replay(log));
+        *log.last_mut().unwrap() = LoggedEvent::new(15, sealed).unwrap();
     }
 
     /// The TPM is set back in time, which a snapshot of a virtual machine can do.

@@ -124,6 +124,11 @@ impl Gateway {
         self.show_key(&key);
     }
 
+    /// The launch measured this configuration.
+    pub(crate) fn configure(&self, config: &[u8]) {
+        self.shared.soft.lock().unwrap().configure(config);
+    }
+
     /// The same key, but the TPM's clock went back.
     pub(crate) fn go_back_in_time(&self) {
         self.shared.soft.lock().unwrap().go_back_in_time();
@@ -163,6 +168,20 @@ impl Gateway {
         tokio::spawn(async move {
             while let Some(exchange) = requests.recv().await {
                 tokio::spawn(answer_each(exchange, answer));
+            }
+        });
+    }
+
+    /// From now on serves these documents, by path, and nothing else.
+    pub(crate) fn serve_documents(&mut self, documents: Vec<(String, Vec<u8>)>) {
+        let mut requests = std::mem::replace(&mut self.requests, mpsc::unbounded_channel().1);
+        tokio::spawn(async move {
+            while let Some(mut exchange) = requests.recv().await {
+                let asked = |path: &str| exchange.head.starts_with(&format!("GET {path} HTTP/1.1\r\n"));
+                match documents.iter().find(|(path, _)| asked(path)) {
+                    Some((_, document)) => exchange.answer_with(document).await,
+                    None => exchange.answer("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await,
+                }
             }
         });
     }
@@ -277,9 +296,9 @@ impl Exchange {
         let evidence = self.shared.evidence.lock().unwrap().clone();
         let honest = |nonce: &str| self.shared.soft.lock().unwrap().evidence(nonce);
         match evidence {
-            Evidence::Honest => self.attest_with(&honest(nonce)).await,
-            Evidence::Replayed(old) => self.attest_with(&honest(&old)).await,
-            Evidence::Body(body) => self.attest_with(&body).await,
+            Evidence::Honest => self.answer_with(&honest(nonce)).await,
+            Evidence::Replayed(old) => self.answer_with(&honest(&old)).await,
+            Evidence::Body(body) => self.answer_with(&body).await,
             Evidence::Status(status) => self.answer(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")).await,
             Evidence::CutOff => self.answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"ver").await,
             Evidence::Stall => {
@@ -293,7 +312,7 @@ impl Exchange {
         }
     }
 
-    async fn attest_with(&mut self, body: &[u8]) {
+    async fn answer_with(&mut self, body: &[u8]) {
         self.answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len())).await;
         self.answer(body).await;
     }

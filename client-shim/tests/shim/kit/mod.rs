@@ -2,6 +2,7 @@
 
 mod client;
 mod evidence;
+mod folder;
 mod gateway;
 mod shim;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 pub(crate) use client::{Client, Reply};
 pub(crate) use evidence::SoftGateway;
+pub(crate) use folder::{Folder, policy_text, with_revision};
 pub(crate) use gateway::{Evidence, Exchange, Gateway, unreachable_url};
 pub(crate) use shim::Shim;
 

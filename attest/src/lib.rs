@@ -8,6 +8,8 @@ pub mod application;
 pub mod binding;
 pub mod bytes;
 pub mod canonical_json;
+pub mod certificate;
+pub mod credential;
 pub mod digest;
 pub mod evidence;
 pub mod firmware;

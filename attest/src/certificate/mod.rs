@@ -20,3 +20,4 @@ pub use error::{ChainError, Position};
 pub use parse::{Certificate, InvalidCertificate, MAX_CERTIFICATE_BYTES};
 
 pub(crate) use key::PublicKey;
+pub(crate) use name::excerpt;

@@ -22,7 +22,7 @@ pub(super) fn printable(name: &Name) -> String {
 }
 
 /// Makes text of unknown origin fit for a terminal: no control characters, no endless lines.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let printable = |character: char| if character.is_control() { '\u{fffd}' } else { character };
     text.chars().take(MAX_EXCERPT).map(printable).collect()
 }

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::make::check_name;
-use crate::{bytes::Reader, evidence::encoding::Base64Bytes};
+use crate::{bytes::Reader, certificate::excerpt, evidence::encoding::Base64Bytes};
 
 /// The largest request or answer that is read, in bytes.
 pub const MAX_ACTIVATION_BYTES: usize = 4 * 1024;
@@ -103,7 +103,7 @@ fn parse_exact<T: Serialize + DeserializeOwned>(json: &[u8]) -> Result<T, Invali
     if json.len() > MAX_ACTIVATION_BYTES {
         return Err(InvalidActivation::TooLarge { found: json.len() });
     }
-    let malformed = |error: serde_json::Error| InvalidActivation::Malformed(error.to_string());
+    let malformed = |error: serde_json::Error| InvalidActivation::Malformed(excerpt(&error.to_string()));
     let parsed: T = serde_json::from_slice(json).map_err(malformed)?;
     let given: serde_json::Value = serde_json::from_slice(json).map_err(malformed)?;
     if given != serde_json::to_value(&parsed).map_err(malformed)? {

@@ -134,8 +134,8 @@ fn every_certificate_has_to_be_valid() {
 #[test]
 fn issuers_are_authorities() {
     for no_ca in [IsCa::NoCa, IsCa::ExplicitNoCa] {
-        assert_eq!(verdict_with(|chain| chain.intermediate.params.is_ca = no_ca.clone()), "certificate_not_a_ca");
-        assert_eq!(verdict_with(|chain| chain.root.params.is_ca = no_ca.clone()), "certificate_not_a_ca");
+        assert_eq!(verdict_with(|chain| chain.intermediate.params.is_ca = no_ca), "certificate_not_a_ca");
+        assert_eq!(verdict_with(|chain| chain.root.params.is_ca = no_ca), "certificate_not_a_ca");
     }
     let ca = IsCa::Ca(BasicConstraints::Unconstrained);
     assert_eq!(verdict_with(|chain| chain.leaf.params.is_ca = ca), "certificate_leaf_is_a_ca");

@@ -65,6 +65,14 @@ fn a_request_is_one_object_with_these_fields() {
 }
 
 #[test]
+fn error_messages_are_short_and_printable() {
+    let error = refused(&format!(r#"{{"{}\u001b[31m":1}}"#, "long".repeat(500)));
+    assert!(error.len() < 200, "{error}");
+    let error = refused(r#"{"\u001b[31m":1}"#);
+    assert!(!error.chars().any(char::is_control), "{error:?}");
+}
+
+#[test]
 fn an_answer_is_strict_and_never_printed() {
     let answer = ActivationAnswer::parse(br#"{"secret":"c2VjcmV0"}"#).unwrap();
     assert_eq!(answer.secret, Base64Bytes(b"secret".to_vec()));

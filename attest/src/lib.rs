@@ -14,5 +14,6 @@ pub mod firmware;
 pub mod hash;
 pub mod nonce;
 pub mod policy;
+pub mod receipt;
 pub mod tpm;
 pub mod verify;

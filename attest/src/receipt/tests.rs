@@ -91,6 +91,13 @@ fn an_independent_implementation_writes_the_same_receipts() {
     }
 }
 
+/// RFC 8037, appendix A.3.
+#[test]
+fn the_key_id_is_the_jwk_thumbprint() {
+    let key = BASE64URL_NOPAD.decode(b"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap().try_into().unwrap();
+    assert_eq!(key_id(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}
+
 #[test]
 fn an_independent_implementations_receipts_verify() {
     for vector in vectors().vectors {

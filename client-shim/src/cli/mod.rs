@@ -1,6 +1,7 @@
 //! The `blindllama` command line.
 
 mod connect;
+mod receipt;
 mod report;
 mod style;
 mod verify;
@@ -54,6 +55,8 @@ enum Action {
     /// Verify the gateway once and say what was checked.
     #[command(after_help = EXIT_STATUS)]
     Verify(VerifyOptions),
+    /// Receipts: what a gateway signed about its responses.
+    Receipt(receipt::ReceiptOptions),
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
     let outcome = match command.action {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
+        Action::Receipt(options) => receipt::run(options),
     };
     outcome.into()
 }

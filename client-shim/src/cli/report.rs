@@ -73,7 +73,7 @@ fn weakened(weakenings: &[Weakening], style: Style) -> impl Iterator<Item = Stri
 }
 
 /// An unverified gateway may have chosen parts of `text`: it must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(escaped).collect()
 }

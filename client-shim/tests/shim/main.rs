@@ -7,6 +7,7 @@ mod cli;
 mod forwarding;
 mod kit;
 mod local_clients;
+mod receipt;
 mod refusals;
 mod renewal;
 #[path = "../../../attest/tests/kit/mod.rs"]

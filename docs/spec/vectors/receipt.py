@@ -71,7 +71,7 @@ ERROR = '{"error":{"message":"no","type":"invalid_request_error","param":null,"c
 
 VECTORS = [
     vector("whole", REQUEST, '{"choices":[{"message":{"content":"hi"}}]}', ""),
-    vector("stream", REQUEST, EVENTS, ": receipt RECEIPT\n\ndata: [DONE]\n\n", path='/v1/chat/completions?a="b"', connection_sequence=1),
+    vector("stream", REQUEST, EVENTS, ": receipt RECEIPT\n\ndata: [DONE]\n\n", path="/v1/chat/completions?a=\\b", connection_sequence=1),
     vector("unread", REQUEST, ERROR, "", status=413, request_sha256=None, prompt_tokens=None, completion_tokens=None),
 ]
 

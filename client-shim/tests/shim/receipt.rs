@@ -10,7 +10,7 @@ use blindllama_attest::{
     evidence::EvidenceDocument,
     receipt::{CompactReceipt, Receipt},
 };
-use rustls::{SignatureScheme, crypto::ring::sign::any_eddsa_type, pki_types::PrivatePkcs8KeyDer, sign::SigningKey as _};
+use rustls::{SignatureScheme, crypto::ring::sign::any_eddsa_type, pki_types::PrivatePkcs8KeyDer};
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 

@@ -120,8 +120,9 @@ impl ApiError {
 
     /// 414: the path with its query, or the method, is longer than a receipt repeats.
     #[must_use]
-    pub fn uri_too_long(limit: usize) -> Self {
-        Self::new(ErrorStatus::UriTooLong, format!("The path with its query is longer than the limit of {limit} bytes."))
+    pub fn uri_too_long(most_of_path: usize, most_of_method: usize) -> Self {
+        let message = format!("The path with its query may have {most_of_path} bytes, the method {most_of_method}.");
+        Self::new(ErrorStatus::UriTooLong, message)
     }
 
     /// 415: the body is not JSON.

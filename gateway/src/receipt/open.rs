@@ -1,9 +1,6 @@
 //! A receipt between the head of the request and the last byte of the response.
 
-use std::{
-    mem,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::{HttpMessage as _, HttpRequest, dev::ServiceRequest, http::StatusCode, web};
 use blindllama_attest::{
@@ -66,7 +63,7 @@ impl OpenReceipt {
         let request_id = RequestId::of(request.request()).ok_or_else(unprepared)?;
         let (method, path) = (request.method().as_str(), path_with_query(request));
         if method.len() > MAX_METHOD_BYTES || path.len() > MAX_PATH_BYTES {
-            return Err(ApiError::uri_too_long(MAX_PATH_BYTES));
+            return Err(ApiError::uri_too_long(MAX_PATH_BYTES, MAX_METHOD_BYTES));
         }
         let (method, path) = (method.to_owned(), path.to_owned());
         let request_hash = RequestHash::of(request);
@@ -87,15 +84,15 @@ impl OpenReceipt {
     /// # Errors
     /// [`UnsignableReceipt`] if no verifier could read it.
     pub(super) fn close(
-        mut self,
+        self,
         status: StatusCode,
         response_sha256: Sha256Digest,
         tokens: TokenCounts,
     ) -> Result<CompactReceipt, UnsignableReceipt> {
         let binding = self.app.attestation.binding();
         self.signer.sign(&Receipt {
-            method: mem::take(&mut self.method),
-            path: mem::take(&mut self.path),
+            method: self.method,
+            path: self.path,
             status: status.as_u16(),
             request_id: self.request_id.as_str().to_owned(),
             request_sha256: self.request_hash.digest(),

@@ -129,7 +129,6 @@ async fn a_receipt_is_good_for_its_own_exchange_only() {
             receipt(&gateway, place, sent.as_bytes(), answer).map(|_| ()).map_err(|error| error.code())
         };
         assert_eq!(code(("POST", CHAT), &sent, &answer), Ok(()));
-        assert_eq!(code(("POST", CHAT), &sent.replace("hi", "ho"), &answer).is_ok(), !sent.contains("hi"));
         assert_eq!(code(("POST", CHAT), &(sent.clone() + " "), &answer), Err("receipt_request_mismatch"));
         assert_eq!(code(("POST", "/v1/completions"), &sent, &answer), Err("receipt_path_mismatch"));
         answer.body = answer.body.replacen("assistant", "essistant", 1);

@@ -18,5 +18,6 @@ pub mod hash;
 pub mod nonce;
 pub mod pcr_banks;
 pub mod policy;
+pub mod receipt;
 pub mod tpm;
 pub mod verify;

@@ -2,7 +2,8 @@
 //!
 //! The modules follow the way of a request: [`config`] and [`tls`] set the server up, [`server`] listens, `routes` finds
 //! the handler, [`admission`] lets the request in, [`openai`] reads it, `chat` makes it valid and answers it with the help
-//! of [`text`]. [`attestation`] is the seam to whatever makes evidence; the engine's seam is `blindllama_engine`.
+//! of [`text`], `receipt` signs the answer. [`attestation`] is the seam to whatever makes evidence; the engine's seam is
+//! `blindllama_engine`.
 //!
 //! No content (prompts, answers) is logged, counted or kept in an error's `Debug`.
 
@@ -16,6 +17,7 @@ pub mod metrics;
 mod models;
 mod observe;
 pub mod openai;
+mod receipt;
 mod request_body;
 mod request_id;
 mod routes;

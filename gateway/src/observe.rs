@@ -30,7 +30,7 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let id = RequestId::from_headers(request.headers()).map_err(|error| ApiError::internal(format!("request id: {error}")))?;
     request.extensions_mut().insert(id.clone());
-    let mut response = finish(next.call(request).await?, &id);
+    let mut response = render_error(next.call(request).await?);
     add_headers(&app, &mut response, &id)?;
     let (route, status) = (Route::of(response.request().match_pattern().as_deref()), response.status());
     app.metrics.answered(route, status);
@@ -44,15 +44,16 @@ pub(crate) async fn observe(
     Ok(response)
 }
 
-/// Errors are written and logged here, where the request's id is known.
-fn finish(response: ServiceResponse<impl MessageBody + 'static>, id: &RequestId) -> ServiceResponse<BoxBody> {
+/// Errors are written and logged here, where the request's id is known. A response that was rendered stays as it is.
+pub(crate) fn render_error(response: ServiceResponse<impl MessageBody + 'static>) -> ServiceResponse<BoxBody> {
     let Some(error) = response.response().error().and_then(|error| error.as_error::<ApiError>()) else {
         return response.map_into_boxed_body();
     };
+    let id = RequestId::of(response.request());
     if let Some(reason) = error.internal_reason() {
-        tracing::error!(request_id = id.as_str(), reason, "internal error");
+        tracing::error!(request_id = id.as_ref().map(RequestId::as_str), reason, "internal error");
     }
-    let rendered = error.to_response(Some(id));
+    let rendered = error.to_response(id.as_ref());
     response.into_response(rendered)
 }
 

@@ -1,14 +1,15 @@
 //! The table of routes.
 
 use actix_web::{
-    HttpResponse, Route as Method,
+    HttpResponse, Resource, Route as Method,
     dev::HttpServiceFactory,
     http::header::ALLOW,
+    middleware::from_fn,
     web::{self, ServiceConfig},
 };
 use prometheus_client::encoding::EncodeLabelValue;
 
-use crate::{attestation, chat, health, metrics, models, openai::error::ApiError};
+use crate::{attestation, chat, health, metrics, models, openai::error::ApiError, receipt::receipted};
 
 const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 const MODELS: &str = "/v1/models";
@@ -50,7 +51,7 @@ impl Route {
 
 pub(crate) fn configure(service: &mut ServiceConfig) {
     service
-        .service(resource(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion), "POST"))
+        .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
         .service(resource(MODELS, web::get().to(models::list), "GET"))
         .service(resource(MODEL, web::get().to(models::retrieve), "GET"))
         .service(resource(ATTESTATION, web::get().to(attestation::evidence), "GET"))
@@ -61,7 +62,12 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
         .default_service(web::to(unknown_route));
 }
 
-fn resource(path: &str, method: Method, allow: &'static str) -> impl HttpServiceFactory + 'static {
+/// A route of the model: each of its responses has a receipt.
+fn inference(path: &str, post: Method) -> impl HttpServiceFactory + 'static {
+    resource(path, post, "POST").wrap(from_fn(receipted))
+}
+
+fn resource(path: &str, method: Method, allow: &'static str) -> Resource {
     web::resource(path).route(method).default_service(web::to(move || method_not_allowed(allow)))
 }
 

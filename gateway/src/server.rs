@@ -10,7 +10,7 @@ use std::{
 
 use actix_web::{App as ActixApp, HttpServer, dev, middleware::from_fn, web};
 
-use crate::{App, observe::observe, routes, tls::ServerIdentity};
+use crate::{App, observe::observe, receipt::number_requests, routes, tls::ServerIdentity};
 
 /// Seconds that answers in progress get to finish when the server stops.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 30;
@@ -42,11 +42,14 @@ pub enum StartError {
 /// [`StartError`] if the listener or the TLS configuration cannot be used.
 pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, workers: NonZeroUsize) -> Result<Server, StartError> {
     let address = listener.local_addr()?;
-    let app = web::Data::new(app);
-    let factory = move || ActixApp::new().app_data(app.clone()).wrap(from_fn(observe)).configure(routes::configure);
+    let (app, signer) = (web::Data::new(app), web::Data::from(identity.receipt_signer()));
+    let factory = move || {
+        ActixApp::new().app_data(app.clone()).app_data(signer.clone()).wrap(from_fn(observe)).configure(routes::configure)
+    };
     let server = HttpServer::new(factory)
         .workers(workers.get())
         .disable_signals()
+        .on_connect(number_requests)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
         // A client that closes its side has gone. Otherwise the answer to it would be generated to the end.
         .h1_allow_half_closed(false)

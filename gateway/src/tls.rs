@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use blindllama_attest::digest::Sha256Digest;
-use ed25519_dalek::SigningKey;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use rustls::{
     ServerConfig,
@@ -12,7 +11,9 @@ use rustls::{
     server::NoServerSessionStorage,
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
+
+use crate::receipt::ReceiptSigner;
 
 /// The name in the certificate. Clients do not look at names: they pin the key that the evidence names.
 const CERTIFICATE_NAME: &str = "blindllama-gateway";
@@ -23,7 +24,7 @@ const CERTIFICATE_NAME: &str = "blindllama-gateway";
 pub struct ServerIdentity {
     certified_key: Arc<CertifiedKey>,
     tls_spki_sha256: Sha256Digest,
-    receipt_key: SigningKey,
+    receipt_signer: Arc<ReceiptSigner>,
 }
 
 /// The keys could not be made.
@@ -52,7 +53,7 @@ impl ServerIdentity {
         let signer = ring::sign::any_ecdsa_type(&PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialized_der())));
         key.zeroize();
         let certified_key = Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signer?));
-        Ok(Self { certified_key, tls_spki_sha256, receipt_key: generate_receipt_key()? })
+        Ok(Self { certified_key, tls_spki_sha256, receipt_signer: Arc::new(ReceiptSigner::generate()?) })
     }
 
     /// SHA-256 of the TLS key's SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7).
@@ -64,7 +65,12 @@ impl ServerIdentity {
     /// The Ed25519 key that receipts can be checked with.
     #[must_use]
     pub fn receipt_public_key(&self) -> [u8; 32] {
-        self.receipt_key.verifying_key().to_bytes()
+        self.receipt_signer.public_key()
+    }
+
+    /// The private half of [`Self::receipt_public_key`], for the server.
+    pub(crate) fn receipt_signer(&self) -> Arc<ReceiptSigner> {
+        Arc::clone(&self.receipt_signer)
     }
 
     /// TLS 1.3 only: without tickets, resumption or early data, so that each connection proves the key anew.
@@ -88,12 +94,6 @@ impl std::fmt::Debug for ServerIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServerIdentity").field("tls_spki_sha256", &self.tls_spki_sha256).finish_non_exhaustive()
     }
-}
-
-fn generate_receipt_key() -> Result<SigningKey, getrandom::Error> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut())?;
-    Ok(SigningKey::from_bytes(&seed))
 }
 
 #[cfg(test)]

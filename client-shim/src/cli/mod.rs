@@ -3,6 +3,7 @@
 mod connect;
 mod eventlog;
 mod policy;
+mod receipt;
 mod report;
 mod style;
 mod verify;
@@ -61,6 +62,8 @@ enum Action {
     /// Learn, read, compare and sign policies.
     #[command(subcommand)]
     Policy(policy::Action),
+    /// Receipts: what a gateway signed about its responses.
+    Receipt(receipt::ReceiptOptions),
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Action::Verify(options) => runtime.block_on(verify::run(options)),
         Action::Eventlog(options) => eventlog::run(options),
         Action::Policy(action) => runtime.block_on(policy::run(action)),
+        Action::Receipt(options) => receipt::run(options),
     };
     outcome.into()
 }

@@ -9,6 +9,7 @@ mod forwarding;
 mod kit;
 mod local_clients;
 mod policy;
+mod receipt;
 mod refusals;
 mod renewal;
 mod signed_policy;

@@ -3,9 +3,12 @@
 use actix_web::HttpResponse;
 
 use super::{generation::Generation, handler::Head};
-use crate::openai::{
-    error::ApiError,
-    response::{AssistantMessage, ChatCompletion, Choice},
+use crate::{
+    openai::{
+        error::ApiError,
+        response::{AssistantMessage, ChatCompletion, Choice},
+    },
+    receipt::TokenCounts,
 };
 
 /// Collects the answer.
@@ -22,12 +25,15 @@ pub(super) async fn collect(head: Head, mut generation: Generation) -> Result<Ht
         }
     };
     let message = AssistantMessage { role: "assistant", content: &text, refusal: None };
-    Ok(HttpResponse::Ok().json(ChatCompletion {
+    let usage = generation.usage();
+    let mut response = HttpResponse::Ok().json(ChatCompletion {
         id: &head.id,
         object: "chat.completion",
         created: head.created,
         model: &head.model,
         choices: [Choice { index: 0, message, logprobs: None, finish_reason }],
-        usage: generation.usage(),
-    }))
+        usage,
+    });
+    response.extensions_mut().insert(TokenCounts::from(usage));
+    Ok(response)
 }

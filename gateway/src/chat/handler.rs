@@ -48,11 +48,11 @@ pub(crate) async fn create_chat_completion(
     let authors_limit = app.engine.model().sampling_defaults.max_tokens.map(|limit| limit.min(max_model_len));
     let max_tokens = room(prompt.len(), max_tokens.or(authors_limit), max_model_len)?;
     let generation = generate(&app, GenerateRequest { prompt, max_tokens, sampling }, permit)?;
-    let request_id = RequestId::of(&request);
-    let head = Head { request_id, id: completion_id()?, created: unix_now(), model: app.model.name.clone() };
+    let head =
+        Head { request_id: RequestId::of(&request), id: completion_id()?, created: unix_now(), model: app.model.name.clone() };
     match delivery {
         Delivery::Whole => answer::collect(head, generation).await,
-        Delivery::Stream { include_usage } => stream::start(head, generation, include_usage).await,
+        Delivery::Stream { include_usage } => stream::start(&request, head, generation, include_usage).await,
     }
 }
 

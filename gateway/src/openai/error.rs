@@ -34,6 +34,7 @@ enum ErrorStatus {
     MethodNotAllowed,
     RequestTimeout,
     PayloadTooLarge,
+    UriTooLong,
     UnsupportedMediaType,
     Internal,
     Unavailable,
@@ -48,6 +49,7 @@ impl ErrorStatus {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -114,6 +116,13 @@ impl ApiError {
     #[must_use]
     pub fn body_too_large(limit: usize) -> Self {
         Self::new(ErrorStatus::PayloadTooLarge, format!("The request body is larger than the limit of {limit} bytes."))
+    }
+
+    /// 414: the path with its query, or the method, is longer than a receipt repeats.
+    #[must_use]
+    pub fn uri_too_long(most_of_path: usize, most_of_method: usize) -> Self {
+        let message = format!("The path with its query may have {most_of_path} bytes, the method {most_of_method}.");
+        Self::new(ErrorStatus::UriTooLong, message)
     }
 
     /// 415: the body is not JSON.

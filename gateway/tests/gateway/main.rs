@@ -19,6 +19,8 @@ mod log;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod streaming;
 #[cfg(test)]
 mod templates;

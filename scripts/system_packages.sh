@@ -9,6 +9,7 @@ packages=(
   libtss2-dev                # TPM Software Stack: ESYS and its TCTI modules
   swtpm swtpm-tools          # the software TPM for development and tests
   tpm2-tools                 # an independent judge of our quotes, in tests
+  openssl                    # another, and of certificates
   curl                       # the first chat of `make run`
 )
 

@@ -1,13 +1,14 @@
 //! What every handler can reach.
 
 use std::{
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use blindllama_engine::Engine;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::{
     admission::Admission,
@@ -23,6 +24,8 @@ pub struct App {
     pub(crate) attestation: Arc<dyn Attester>,
     pub(crate) max_body_bytes: usize,
     pub(crate) admission: Admission,
+    /// For all clients together: an activation occupies the TPM, and a verifier needs one in a key's life.
+    pub(crate) activations: DefaultDirectRateLimiter,
     pub(crate) metrics: Arc<Metrics>,
     /// Unix time in seconds at which the model became available.
     pub(crate) started: u64,
@@ -35,6 +38,8 @@ pub struct Limits {
     pub max_body_bytes: NonZeroUsize,
     /// Inference requests admitted at a time.
     pub max_requests: NonZeroUsize,
+    /// Credential activations in a second, on the average; twice as many may come at once.
+    pub activations_per_second: NonZeroU32,
 }
 
 /// The model as clients and the text pipeline know it.
@@ -75,7 +80,10 @@ impl App {
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, model: ServedModel, attestation: Arc<dyn Attester>, limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::new(Arc::clone(&engine)));
+        let per_second = limits.activations_per_second;
+        let activations = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
         Self {
+            activations: RateLimiter::direct(activations),
             admission: Admission::new(limits.max_requests, Arc::clone(&metrics)),
             engine,
             model,

@@ -1,25 +1,70 @@
 //! The seam to whatever makes evidence, and the routes that serve it.
 
-use std::{future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ContentType},
     web,
 };
-use blindllama_attest::{binding::Binding, digest::Sha256Digest, evidence::EvidenceDocument, nonce::Nonce};
+use blindllama_attest::{binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Bytes, nonce::Nonce};
 use bytes::Bytes;
-use serde::Deserialize;
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 
-use crate::{App, openai::error::ApiError};
+use crate::{App, openai::error::ApiError, request_body::read_json};
 
-/// Evidence on its way.
-pub type EvidenceFuture = Pin<Box<dyn Future<Output = Result<EvidenceDocument, AttestError>> + Send>>;
+/// The largest request for an activation, in bytes; one for an RSA-2048 key has some 600.
+const MAX_ACTIVATION_BYTES: usize = 4 * 1024;
+
+/// Evidence on its way: a whole document (see `docs/evidence.md`), as JSON.
+pub type EvidenceFuture = Pin<Box<dyn Future<Output = Result<Bytes, AttestError>> + Send>>;
+
+/// The secret of a credential on its way.
+pub type ActivationFuture = Pin<Box<dyn Future<Output = Result<ActivationAnswer, AttestError>> + Send>>;
+
+/// A credential that a verifier made for the TPM's endorsement key and one attestation key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationRequest {
+    /// The attestation key's Name, nameAlg and digest in lower-case hex.
+    pub ak_name: String,
+    /// TPM2B_ID_OBJECT.
+    pub id_object: Base64Bytes,
+    /// TPM2B_ENCRYPTED_SECRET.
+    pub encrypted_secret: Base64Bytes,
+}
+
+impl ActivationRequest {
+    /// The attestation key's Name as bytes.
+    ///
+    /// # Errors
+    /// [`AttestError::ForeignName`] for text that is no lower-case hex: it names no key at all.
+    pub fn ak_name(&self) -> Result<Vec<u8>, AttestError> {
+        HEXLOWER.decode(self.ak_name.as_bytes()).map_err(|_| AttestError::ForeignName)
+    }
+}
+
+/// What was in the credential.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ActivationAnswer {
+    /// The secret.
+    pub secret: Base64Bytes,
+}
+
+impl fmt::Debug for ActivationAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivationAnswer").finish_non_exhaustive()
+    }
+}
 
 /// Proves what this gateway runs. Implemented over a TPM by the gateway's binary.
 pub trait Attester: Send + Sync + 'static {
     /// Makes evidence for a verifier's nonce. Never blocks: the TPM has a thread of its own.
     fn evidence(&self, nonce: Nonce) -> EvidenceFuture;
+
+    /// Lets the TPM open a credential. Never blocks, and remembers nothing.
+    fn activate(&self, request: ActivationRequest) -> ActivationFuture;
 
     /// What evidence is bound to; it never changes while the gateway runs.
     fn binding(&self) -> &Binding;
@@ -28,12 +73,18 @@ pub trait Attester: Send + Sync + 'static {
     fn manifest(&self, digest: &Sha256Digest) -> Option<Bytes>;
 }
 
-/// Why there is no evidence.
+/// Why there is no evidence, or no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttestError {
-    /// Too many nonces wait for the TPM; try again.
+    /// Too many nonces or credentials wait for the TPM; try again.
     #[error("too many attestation requests are waiting")]
     Busy,
+    /// The credential is for another attestation key than this gateway's.
+    #[error("The credential is for another attestation key than this server's.")]
+    ForeignName,
+    /// The TPM does not accept the credential.
+    #[error("The TPM refuses the credential: it was made for another endorsement or attestation key, or is damaged.")]
+    CredentialRefused,
     /// The TPM failed; the text is for the log only.
     #[error("{0}")]
     Failed(String),
@@ -43,6 +94,8 @@ impl From<AttestError> for ApiError {
     fn from(error: AttestError) -> Self {
         match error {
             AttestError::Busy => Self::overloaded(),
+            AttestError::ForeignName => Self::invalid(error.to_string()).param("ak_name").code("foreign_ak_name"),
+            AttestError::CredentialRefused => Self::invalid(error.to_string()).code("credential_refused"),
             AttestError::Failed(reason) => Self::internal(format!("attestation: {reason}")),
         }
     }
@@ -62,7 +115,15 @@ pub(crate) async fn evidence(app: web::Data<App>, request: HttpRequest) -> Resul
     };
     let nonce = Nonce::from_hex(&nonce).map_err(|error| ApiError::invalid(error.to_string()).param("nonce"))?;
     let evidence = app.attestation.evidence(nonce).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(evidence))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type(ContentType::json()).body(evidence))
+}
+
+/// `POST /attestation/activate`.
+pub(crate) async fn activate(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
+    let credential: ActivationRequest = read_json(&request, body, MAX_ACTIVATION_BYTES).await?;
+    app.activations.check().map_err(|_| ApiError::rate_limited())?;
+    let answer = app.attestation.activate(credential).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
 /// `GET /attestation/manifests/{sha256}`.

@@ -15,6 +15,7 @@ const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 const MODELS: &str = "/v1/models";
 const MODEL: &str = "/v1/models/{id:.+}";
 const ATTESTATION: &str = "/attestation";
+const ACTIVATE: &str = "/attestation/activate";
 const MANIFEST: &str = "/attestation/manifests/{sha256}";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
@@ -26,6 +27,7 @@ pub(crate) enum Route {
     ChatCompletions,
     Models,
     Attestation,
+    Activate,
     Manifest,
     Livez,
     Readyz,
@@ -40,6 +42,7 @@ impl Route {
             Some(CHAT_COMPLETIONS) => Self::ChatCompletions,
             Some(MODELS | MODEL) => Self::Models,
             Some(ATTESTATION) => Self::Attestation,
+            Some(ACTIVATE) => Self::Activate,
             Some(MANIFEST) => Self::Manifest,
             Some(LIVEZ) => Self::Livez,
             Some(READYZ) => Self::Readyz,
@@ -55,6 +58,7 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
         .service(resource(MODELS, web::get().to(models::list), "GET"))
         .service(resource(MODEL, web::get().to(models::retrieve), "GET"))
         .service(resource(ATTESTATION, web::get().to(attestation::evidence), "GET"))
+        .service(resource(ACTIVATE, web::post().to(attestation::activate), "POST"))
         .service(resource(MANIFEST, web::get().to(attestation::manifest), "GET"))
         .service(resource(LIVEZ, web::get().to(health::livez), "GET"))
         .service(resource(READYZ, web::get().to(health::readyz), "GET"))

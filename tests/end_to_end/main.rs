@@ -1,5 +1,6 @@
 //! End-to-end tests on real parts: vLLM, a TPM, both programs, OpenAI's SDK. They share one running gateway (ADR 7).
 
+mod activation;
 mod attacks;
 mod bad_input;
 mod borders;
@@ -49,9 +50,11 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         borders::there_is_one_cryptographic_provider,
         standalone::the_shim_needs_no_tpm_library_and_no_python,
         tpm::a_quote_is_what_the_tpm_signed,
+        tpm::many_nonces_share_few_quotes,
         tpm::quotes_and_values_agree_while_pcrs_change,
         tpm::leftovers_are_flushed,
         tpm::the_attestation_key_persists,
+        tpm::each_kind_of_attestation_key_quotes,
         tpm::a_foreign_attestation_key_is_refused,
         tpm::an_unreachable_tpm_is_named,
         tpm::one_gateway_per_tpm,
@@ -61,6 +64,10 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         tpm::a_log_from_before_a_tpm_reset_is_refused,
         tpm::a_foreign_extend_prevents_the_seal,
         tpm::the_logs_pcrs_must_be_quoted_and_apart,
+        activation::credentials_of_tpm2_tools_are_opened,
+        activation::other_credentials_are_refused,
+        activation::certificates_in_nvram_are_those_of_the_endorsement_keys,
+        activation::a_damaged_certificate_in_nvram_is_named,
         attacks::a_binding_that_was_never_measured,
         restarted::another_binary_config_or_model_is_refused,
         }

@@ -3,19 +3,22 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
+    collections::HashMap,
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use blindllama_attest::{
     application::{APPLICATION_PCR, Event, IDENTITY_PCR, MeasuredFile, MeasuredManifest, replay_pcr},
     digest::Sha256Digest,
+    nonce::{NonceProof, qualifying_data},
 };
 use blindllama_attest_tpm::{
-    ApplicationLog, LogError, Quote, Tpm, TpmError, TpmSettings,
+    AkKind, ApplicationLog, EkKind, LogError, Quote, Tpm, TpmError, TpmSettings,
     launch::{Launch, LaunchError},
     measure::measure_document,
 };
@@ -39,7 +42,14 @@ impl Machine {
     }
 
     fn settings(&self) -> TpmSettings {
-        TpmSettings { tcti: self.tpm.tcti(), state_dir: self.path("state"), pcrs: (0..16).collect() }
+        TpmSettings {
+            tcti: self.tpm.tcti(),
+            state_dir: self.path("state"),
+            pcrs: (0..16).collect(),
+            ak: AkKind::EcdsaP256,
+            ek: EkKind::Rsa2048,
+            max_waiting_nonces: 1024,
+        }
     }
 
     fn open(&self) -> Tpm {
@@ -65,17 +75,44 @@ fn run(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-fn quote(tpm: &Tpm, data: Sha256Digest) -> Result<Quote, TpmError> {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(tpm.quote(data))
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
 
-/// Checks a quote with tpm2-tools, which shares no code with us above the TSS libraries.
-fn check_quote(folder: &Path, ak_public: &[u8], quote: &Quote, data: Sha256Digest) -> bool {
+/// A quote over one leaf alone.
+fn quote(tpm: &Tpm, leaf: Sha256Digest) -> Result<Quote, TpmError> {
+    let (quote, proof) = wait(tpm.quote(leaf))?;
+    assert_eq!(proof, NonceProof::single());
+    Ok(Quote::clone(&quote))
+}
+
+/// Checks a quote over one leaf with tpm2-tools, which shares no code with us above the TSS libraries.
+fn check_quote(folder: &Path, ak_public: &[u8], quote: &Quote, leaf: Sha256Digest) -> bool {
+    check_signature(folder, ak_public, quote, qualifying_data(1, leaf), "sha256")
+}
+
+/// The same for any signed data and hash of the signature.
+fn check_signature(folder: &Path, ak_public: &[u8], quote: &Quote, data: Sha256Digest, hash: &str) -> bool {
     for (name, bytes) in [("ak.pub", ak_public), ("attest", &quote.attest), ("signature", &quote.signature)] {
         fs::write(folder.join(name), bytes).expect("writes");
     }
-    let arguments = ["-u", "ak.pub", "-m", "attest", "-s", "signature", "-g", "sha256", "-q", &data.to_hex()];
+    let arguments = ["-u", "ak.pub", "-m", "attest", "-s", "signature", "-g", hash, "-q", &data.to_hex()];
     Command::new("tpm2_checkquote").args(arguments).current_dir(folder).output().expect("is installed").status.success()
+}
+
+/// Checks an RSASSA-PSS signature with OpenSSL: tpm2_checkquote knows RSASSA-PKCS1-v1_5 alone.
+fn check_pss(folder: &Path, ak_public: &[u8], quote: &Quote, data: Sha256Digest) -> bool {
+    // sigAlg, hash and size come before the signature itself.
+    for (name, bytes) in [("ak.pub", ak_public), ("attest", &quote.attest), ("signature", &quote.signature[6..])] {
+        fs::write(folder.join(name), bytes).expect("writes");
+    }
+    let pem = run(Command::new("tpm2_print").args(["-t", "TPM2B_PUBLIC", "-f", "pem", "ak.pub"]).current_dir(folder));
+    fs::write(folder.join("ak.pem"), pem).expect("writes");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:auto"]);
+    openssl.args(["-verify", "ak.pem", "-signature", "signature", "attest"]).current_dir(folder);
+    let is_signed = openssl.output().expect("is installed").status.success();
+    is_signed && quote.attest.windows(32).any(|bytes| bytes == data.as_bytes())
 }
 
 /// A quote's raw bytes carry the AK's signature, and its PCR digest is that of the values beside it.
@@ -95,6 +132,33 @@ pub fn a_quote_is_what_the_tpm_signed() {
 
     *quoted.attest.last_mut().expect("has bytes") ^= 1;
     assert!(!check_quote(machine.folder.path(), tpm.ak_public(), &quoted, data), "a flipped bit is refused");
+}
+
+/// 256 nonces that wait at the same time: a handful of quotes, and each client can prove that its nonce was signed.
+pub fn many_nonces_share_few_quotes() {
+    const NONCES: u32 = 256;
+    let machine = Machine::new();
+    let tpm = machine.open();
+    let leaf = |number: u32| Sha256Digest::of(&[&number.to_be_bytes()]);
+    let answers = wait(async {
+        let ask = |number: u32| {
+            let tpm = tpm.clone();
+            async move { (number, tpm.quote(leaf(number)).await.expect("quotes")) }
+        };
+        (0..NONCES).map(ask).collect::<tokio::task::JoinSet<_>>().join_all().await
+    });
+    let mut signed = HashMap::new();
+    for (number, (quote, proof)) in answers {
+        let data = qualifying_data(proof.leaf_count, proof.root(leaf(number)).expect("a proof"));
+        let (known, leaves) = signed.entry(quote.attest.clone()).or_insert_with(|| ((data, Arc::clone(&quote)), 0));
+        assert_eq!(known.0, data, "nonces of one quote have one root");
+        *leaves += 1;
+        assert!(*leaves <= proof.leaf_count);
+    }
+    assert!(signed.len() <= 16, "{} quotes for {NONCES} nonces", signed.len());
+    for ((data, quote), leaves) in signed.into_values() {
+        assert!(check_signature(machine.folder.path(), tpm.ak_public(), &quote, data, "sha256"), "a quote of {leaves} nonces");
+    }
 }
 
 /// Values and quote agree while another process extends a PCR; where they never do, there is no quote.
@@ -182,6 +246,41 @@ pub fn the_attestation_key_persists() {
     machine.tool("tpm2_load", &load);
 }
 
+/// Each kind of attestation key quotes; a stored key of another kind than configured is refused, by name, and stays.
+pub fn each_kind_of_attestation_key_quotes() {
+    let machine = Machine::new();
+    let kinds = [
+        (AkKind::EcdsaP256, "sha256"),
+        (AkKind::EcdsaP384, "sha384"),
+        (AkKind::Rsassa2048, "sha256"),
+        (AkKind::Rsapss2048, "sha256"),
+    ];
+    for (kind, hash) in kinds {
+        let settings = TpmSettings { ak: kind, state_dir: machine.path(&kind.to_string()), ..machine.settings() };
+        for made_or_loaded in ["made", "loaded"] {
+            let tpm = Tpm::open(settings.clone()).unwrap_or_else(|error| panic!("{kind}, {made_or_loaded}: {error}"));
+            let (leaf, folder) = (Sha256Digest::of(&[made_or_loaded.as_bytes()]), machine.folder.path());
+            let quoted = quote(&tpm, leaf).expect("quotes");
+            let values: Vec<&[u8]> = quoted.pcrs.values().map(|value| value.as_bytes().as_slice()).collect();
+            assert!(quoted.attest.ends_with(kind.hash().digest(&values).as_bytes()), "{kind}");
+            let data = qualifying_data(1, leaf);
+            if kind == AkKind::Rsapss2048 {
+                assert!(check_pss(folder, tpm.ak_public(), &quoted, data), "{kind}");
+                let altered = Quote { attest: [&quoted.attest[..], &[0]].concat(), ..quoted };
+                assert!(!check_pss(folder, tpm.ak_public(), &altered, data), "{kind}");
+            } else {
+                assert!(check_signature(folder, tpm.ak_public(), &quoted, data, hash), "{kind}");
+                assert!(!check_signature(folder, tpm.ak_public(), &quoted, Sha256Digest::ZERO, hash), "{kind}");
+            }
+        }
+        for (other, _) in kinds.iter().filter(|(other, _)| *other != kind) {
+            let error = Tpm::open(TpmSettings { ak: *other, ..settings.clone() }).err().expect("refused");
+            assert!(matches!(error, TpmError::OtherAk { .. }), "{error:?}");
+            assert!(error.to_string().contains(&format!("is {kind}, the configuration wants {other}")), "{error}");
+        }
+    }
+}
+
 /// The key files of one TPM are refused by another, by name, and stay where they are.
 pub fn a_foreign_attestation_key_is_refused() {
     let (machine, other) = (Machine::new(), Machine::new());
@@ -199,8 +298,15 @@ pub fn a_foreign_attestation_key_is_refused() {
 pub fn an_unreachable_tpm_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let tcti = "swtpm:host=127.0.0.1,port=1".to_owned();
-    let error =
-        Tpm::open(TpmSettings { tcti: tcti.clone(), state_dir: folder.path().into(), pcrs: vec![14] }).err().expect("refused");
+    let settings = TpmSettings {
+        tcti: tcti.clone(),
+        state_dir: folder.path().into(),
+        pcrs: vec![14],
+        ak: AkKind::EcdsaP256,
+        ek: EkKind::Rsa2048,
+        max_waiting_nonces: 1,
+    };
+    let error = Tpm::open(settings).err().expect("refused");
     assert!(matches!(error, TpmError::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains(&tcti) && error.to_string().contains("is swtpm running"), "{error}");
 }

@@ -7,12 +7,12 @@ use blindllama_attest::{
     binding::Binding,
     digest::Sha256Digest,
     evidence::{EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION, encoding::Base64Array, encoding::Base64Bytes},
-    nonce::{self, Nonce, NonceProof},
+    nonce::{self, Nonce},
     policy::{ApplicationMeasurements, Platform, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches},
     tpm::AttestationKey,
 };
 use blindllama_attest_tpm::{
-    ApplicationLog, Tpm, TpmSettings,
+    AkKind, ApplicationLog, EkKind, Tpm, TpmSettings,
     launch::{Launch, SealedLaunch},
 };
 use bytes::Bytes;
@@ -37,7 +37,14 @@ impl Lab {
     /// Boots a machine and records a launch, as the gateway would.
     pub fn launch() -> Self {
         let machine = Machine::boot();
-        let settings = TpmSettings { tcti: machine.tcti(), state_dir: machine.gateway_state(), pcrs: PCRS.to_vec() };
+        let settings = TpmSettings {
+            tcti: machine.tcti(),
+            state_dir: machine.gateway_state(),
+            pcrs: PCRS.to_vec(),
+            ak: AkKind::EcdsaP256,
+            ek: EkKind::Rsa2048,
+            max_waiting_nonces: 1,
+        };
         let tpm = Tpm::open(settings).expect("the machine's TPM");
         let log = ApplicationLog::open(&machine.path("application.log"), tpm.clone(), 14, 15).expect("a fresh log");
         let (tls_spki, receipt_key) = (Sha256Digest::from_bytes([3; 32]), [4; 32]);
@@ -94,21 +101,21 @@ impl Lab {
     /// A genuine quote over `nonce` and whatever binding one asks for: to quote, root has to measure nothing.
     pub fn evidence(&self, nonce: &str, binding: &Binding) -> Bytes {
         let nonce = Nonce::from_hex(nonce).expect("a verifier's nonce");
-        let qualifying_data = nonce::qualifying_data(1, nonce::leaf(&nonce, binding.digest()));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let quote = runtime.block_on(self.tpm.quote(qualifying_data)).expect("a quote");
+        let quoted = runtime.block_on(self.tpm.quote(nonce::leaf(&nonce, binding.digest())));
+        let (quote, nonce_proof) = quoted.expect("a quote");
         let document = EvidenceDocument {
             version: VERSION,
             nonce: nonce.to_hex(),
             binding: binding.clone(),
-            nonce_proof: NonceProof::single(),
+            nonce_proof,
             tpm: TpmEvidence {
-                quote: Base64Bytes(quote.attest),
-                signature: Base64Bytes(quote.signature),
+                quote: Base64Bytes(quote.attest.clone()),
+                signature: Base64Bytes(quote.signature.clone()),
                 ak_public: Base64Bytes(self.tpm.ak_public().to_vec()),
                 ak_certificates: Vec::new(),
                 ek_certificates: Vec::new(),
-                pcrs: PcrBanks { sha256: quote.pcrs },
+                pcrs: PcrBanks { sha256: quote.pcrs.clone() },
             },
             event_log: EventLogs { firmware: None, systemd: None, application: self.launch.entries().to_vec() },
             tee: [],

@@ -1,51 +1,71 @@
 //! The attestation key (AK): a restricted signing key that this TPM made under its endorsement key (EK) and cannot give away.
 
 mod files;
+mod kind;
 
 use std::path::Path;
 
+pub use kind::AkKind;
 use tss_esapi::{
     Context,
-    abstraction::{AsymmetricAlgorithmSelection, KeyCustomization, ak, ek},
+    abstraction::{KeyCustomization, ak},
     attributes::ObjectAttributesBuilder,
     constants::Tss2ResponseCodeKind,
     handles::KeyHandle,
-    interface_types::{
-        algorithm::{HashingAlgorithm, SignatureSchemeAlgorithm},
-        ecc::EccCurve,
-        key_bits::RsaKeyBits,
-    },
 };
 
-use crate::{TpmError, device::Device};
+use crate::{
+    TpmError,
+    device::Device,
+    ek::{EkKind, EndorsementKey},
+};
 use files::{KeyBlobs, KeyFiles};
 
-/// The template L-1 of the TCG EK Credential Profile: the key that the EK certificate of nearly every TPM certifies.
-const EK: AsymmetricAlgorithmSelection = AsymmetricAlgorithmSelection::Rsa(RsaKeyBits::Rsa2048);
+/// The EK under which AKs are made. It is the same whichever EK is used for activation, so that the key outlives a change of
+/// that setting.
+pub(crate) const PARENT: EkKind = EkKind::Rsa2048;
 
-/// The loaded AK: ECDSA over P-256 with SHA-256.
+/// The loaded AK.
 pub(crate) struct AttestationKey {
     /// Where the TPM has it loaded.
     pub(crate) handle: KeyHandle,
+    /// What it signs with.
+    pub(crate) kind: AkKind,
     /// Its TPM2B_PUBLIC.
     pub(crate) public: Vec<u8>,
+    /// Its Name (TPM 2.0 Library, Part 1, section 16): nameAlg and digest.
+    pub(crate) name: Vec<u8>,
 }
 
 impl AttestationKey {
-    /// Loads the AK kept in `folder`; makes one if there is none.
+    /// Loads the AK kept in `folder`; makes one of this kind if there is none.
     ///
-    /// A key that does not load is an error and never replaced in silence: verifiers pin it.
-    pub(crate) fn load_or_create(device: &mut Device, folder: &Path) -> Result<Self, TpmError> {
+    /// A key that does not load, or is of another kind, is an error and never replaced in silence: verifiers pin it.
+    pub(crate) fn load_or_create(
+        device: &mut Device,
+        parent: &EndorsementKey,
+        kind: AkKind,
+        folder: &Path,
+    ) -> Result<Self, TpmError> {
         let files = KeyFiles::in_folder(folder);
-        let ek = device.run("TPM2_CreatePrimary", |context| ek::create_ek_object_2(context, EK, None))?;
-        let key = match files.read() {
-            Ok(Some(blobs)) => load(device, ek, blobs, &files),
-            Ok(None) => create(device, ek, &files).and_then(|blobs| load(device, ek, blobs, &files)),
-            Err(error) => Err(error),
-        };
-        device.run("TPM2_FlushContext", |context| context.flush_context(ek.into()))?;
-        key
+        let stored = files.read()?;
+        if let Some(blobs) = &stored {
+            check_kind(kind, blobs, &files)?;
+        }
+        parent.with_loaded(device, |device, parent| {
+            let blobs = stored.map_or_else(|| create(device, parent, kind, &files), Ok)?;
+            load(device, parent, kind, blobs, &files)
+        })
     }
+}
+
+fn check_kind(configured: AkKind, blobs: &KeyBlobs, files: &KeyFiles) -> Result<(), TpmError> {
+    let found = AkKind::of(&blobs.public);
+    if found == Some(configured) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "of a kind that the gateway does not make".to_owned(), |kind| kind.to_string());
+    Err(TpmError::OtherAk { configured, found, public: files.public.clone(), private: files.private.clone() })
 }
 
 /// The AK's authorisation value is empty, as is that of the endorsement hierarchy: what guards the key is that only this
@@ -63,23 +83,29 @@ impl KeyCustomization for ExemptFromLockout {
     }
 }
 
-fn create(device: &mut Device, ek: KeyHandle, files: &KeyFiles) -> Result<KeyBlobs, TpmError> {
-    let create = |context: &mut Context| {
-        let curve = AsymmetricAlgorithmSelection::Ecc(EccCurve::NistP256);
-        let scheme = SignatureSchemeAlgorithm::EcDsa;
-        ak::create_ak_2(context, ek, HashingAlgorithm::Sha256, curve, scheme, None, ExemptFromLockout)
-    };
+fn create(device: &mut Device, parent: KeyHandle, kind: AkKind, files: &KeyFiles) -> Result<KeyBlobs, TpmError> {
+    let (hash, key, scheme) = (kind.hashing_algorithm(), kind.key(), kind.scheme());
+    let create = |context: &mut Context| ak::create_ak_2(context, parent, hash, key, scheme, None, ExemptFromLockout);
     let created = device.run("TPM2_Create", create)?;
     let blobs = device.run("TPM2_Create", |_| KeyBlobs::new(created.out_public, created.out_private))?;
     files.write(&blobs)?;
-    tracing::info!("made a new attestation key");
+    tracing::info!(%kind, "made a new attestation key");
     Ok(blobs)
 }
 
-fn load(device: &mut Device, ek: KeyHandle, blobs: KeyBlobs, files: &KeyFiles) -> Result<AttestationKey, TpmError> {
+fn load(
+    device: &mut Device,
+    parent: KeyHandle,
+    kind: AkKind,
+    blobs: KeyBlobs,
+    files: &KeyFiles,
+) -> Result<AttestationKey, TpmError> {
     let KeyBlobs { public, public_bytes, private } = blobs;
-    match device.run("TPM2_Load", |context| ak::load_ak(context, ek, None, private, public)) {
-        Ok(handle) => Ok(AttestationKey { handle, public: public_bytes }),
+    match device.run("TPM2_Load", |context| ak::load_ak(context, parent, None, private, public)) {
+        Ok(handle) => {
+            let name = device.run("TPM2_ReadPublic", |context| context.tr_get_name(handle.into()))?;
+            Ok(AttestationKey { handle, kind, public: public_bytes, name: name.value().to_vec() })
+        }
         Err(TpmError::Command { source, .. }) if was_wrapped_by_another(source) => Err(TpmError::ForeignAk {
             tcti: device.tcti().to_owned(),
             public: files.public.clone(),

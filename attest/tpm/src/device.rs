@@ -62,7 +62,8 @@ impl Device {
         Ok(())
     }
 
-    fn handles_from(&mut self, first: u32) -> Result<Vec<TpmHandle>, TpmError> {
+    /// Handles that are in use, from `first` on within its range; not all, if there are many.
+    pub(crate) fn handles_from(&mut self, first: u32) -> Result<Vec<TpmHandle>, TpmError> {
         let (capability, _) =
             self.run("TPM2_GetCapability", |context| context.get_capability(CapabilityType::Handles, first, HANDLES))?;
         match capability {

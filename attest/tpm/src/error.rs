@@ -1,6 +1,8 @@
 //! What can go wrong with a TPM, for the person who has to put it right.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
+
+use crate::AkKind;
 
 /// A TPM, or the key that we keep in it, could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,41 @@ pub enum TpmError {
         /// The private part.
         private: PathBuf,
     },
+    /// The stored attestation key is of another kind than is configured.
+    #[error(
+        "the attestation key in {public:?} is {found}, the configuration wants {configured}: set [tpm] ak to what the key is, \
+         or remove {public:?} and {private:?} to get a new key; policies that pin the old one will then refuse this server"
+    )]
+    OtherAk {
+        /// The kind as configured.
+        configured: AkKind,
+        /// What the stored key is.
+        found: String,
+        /// The public part.
+        public: PathBuf,
+        /// The private part.
+        private: PathBuf,
+    },
+    /// The NV index for an EK certificate holds something else.
+    #[error(
+        "NV index {index:#010x} of the TPM {tcti:?} holds no DER certificate: name the endorsement key's certificate \
+         in [tpm] ek_certificates"
+    )]
+    MalformedEkCertificate {
+        /// The string as configured.
+        tcti: String,
+        /// The NV index.
+        index: u32,
+    },
+    /// A credential was made for another attestation key than ours.
+    #[error("the credential is for another attestation key than this TPM's")]
+    ForeignName,
+    /// A credential is malformed, or the TPM does not accept it.
+    #[error("the TPM refuses the credential: it was made for another endorsement or attestation key, or is damaged")]
+    CredentialRefused,
+    /// A quote that many waited for has failed.
+    #[error(transparent)]
+    Shared(Arc<TpmError>),
     /// The queue is full.
     #[error("too many commands wait for the TPM: try again in a moment")]
     Busy,

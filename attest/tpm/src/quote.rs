@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use blindllama_attest::digest::Sha256Digest;
+use blindllama_attest::{digest::Sha256Digest, hash::HashAlgorithm};
 use tss_esapi::{
     interface_types::algorithm::HashingAlgorithm,
     structures::{Attest, AttestInfo, Data, Digest, PcrSelectionList, PcrSlot, SignatureScheme},
     traits::Marshall as _,
 };
 
-use crate::{TpmError, ak::AttestationKey, device::Device};
+use crate::{TpmError, ak::AttestationKey, device::Device, ek::EMPTY_PASSWORD};
 
 /// The most PCR values that one TPM2_PCR_Read returns (the capacity of TPML_DIGEST; Part 2, section 10.9.4).
 const PCRS_PER_READ: usize = 8;
@@ -65,10 +65,12 @@ impl PcrSet {
             let (attest, signature) = device.run("TPM2_Quote", |context| {
                 let data = Data::try_from(data.as_bytes().as_slice())?;
                 let selection = selection(&self.0)?;
-                context.execute_with_nullauth_session(|context| context.quote(ak.handle, data, SignatureScheme::Null, selection))
+                context.execute_with_session(EMPTY_PASSWORD, |context| {
+                    context.quote(ak.handle, data, SignatureScheme::Null, selection)
+                })
             })?;
             let pcrs = self.read(device)?;
-            if quotes(&attest, &pcrs) {
+            if quotes(&attest, ak.kind.hash(), &pcrs) {
                 let (attest, signature) = device.run("TPM2_Quote", |_| Ok((attest.marshall()?, signature.marshall()?)))?;
                 return Ok(Quote { attest, signature, pcrs });
             }
@@ -77,11 +79,11 @@ impl PcrSet {
     }
 }
 
-/// Whether `attest` is a quote whose PCR digest is that of `pcrs`; the AK's hash is SHA-256.
-fn quotes(attest: &Attest, pcrs: &BTreeMap<u8, Sha256Digest>) -> bool {
+/// Whether `attest` is a quote whose PCR digest is that of `pcrs`, by the hash of the signature, whatever the bank's is.
+fn quotes(attest: &Attest, hash: HashAlgorithm, pcrs: &BTreeMap<u8, Sha256Digest>) -> bool {
     let AttestInfo::Quote { info } = attest.attested() else { return false };
     let values: Vec<&[u8]> = pcrs.values().map(|value| value.as_bytes().as_slice()).collect();
-    info.pcr_digest().value() == Sha256Digest::of(&values).as_bytes()
+    info.pcr_digest().value() == hash.digest(&values).as_bytes()
 }
 
 /// Selects `pcrs` of the SHA-256 bank.
@@ -96,7 +98,7 @@ pub(crate) fn extend(device: &mut Device, pcr: u8, digest: Sha256Digest) -> Resu
         let mut digests = tss_esapi::structures::DigestValues::new();
         digests.set(HashingAlgorithm::Sha256, Digest::try_from(digest.as_bytes().as_slice())?);
         let handle = tss_esapi::handles::PcrHandle::try_from(u32::from(pcr))?;
-        context.execute_with_nullauth_session(|context| context.pcr_extend(handle, digests))
+        context.execute_with_session(EMPTY_PASSWORD, |context| context.pcr_extend(handle, digests))
     })
 }
 

@@ -10,21 +10,18 @@ use std::{
     thread::JoinHandle,
 };
 
-use blindllama_attest::digest::Sha256Digest;
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
-};
+use blindllama_attest::{digest::Sha256Digest, nonce::NonceProof};
+use zeroize::Zeroizing;
 
 use crate::{
-    TpmError,
-    ak::AttestationKey,
+    AkKind, Certificate, EkKind, TpmError,
+    ak::{self, AttestationKey},
+    credential::Credential,
     device::Device,
+    ek::EndorsementKey,
+    queue::{Queue, queue},
     quote::{PcrSet, Quote, extend},
 };
-
-/// How many commands may wait for the TPM; whoever comes later is turned away.
-const QUEUE: usize = 64;
 
 /// Which TPM to use, and how.
 #[derive(Debug, Clone)]
@@ -35,6 +32,12 @@ pub struct TpmSettings {
     pub state_dir: PathBuf,
     /// The PCRs to quote, of the SHA-256 bank.
     pub pcrs: Vec<u8>,
+    /// What the attestation key is, or will be where there is none yet.
+    pub ak: AkKind,
+    /// The endorsement key that credentials are made for.
+    pub ek: EkKind,
+    /// How many nonces may wait for a quote, 1 to [`blindllama_attest::nonce::MAX_LEAVES`]; whoever comes later is turned away.
+    pub max_waiting_nonces: usize,
 }
 
 /// A handle to the one thread that talks to the TPM. Clones share it; dropping the last one waits for the thread to
@@ -43,20 +46,43 @@ pub struct TpmSettings {
 pub struct Tpm(Arc<Thread>);
 
 struct Thread {
-    ak_public: Vec<u8>,
-    queue: Option<mpsc::Sender<Job>>,
+    keys: PublicKeys,
+    queue: Option<Queue<Owner>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What others may know of the TPM's keys.
+struct PublicKeys {
+    ak_public: Vec<u8>,
+    ak_name: Vec<u8>,
+    ek_public_key: Vec<u8>,
 }
 
 /// What the thread owns.
 struct Owner {
     device: Device,
     ak: AttestationKey,
+    ek: EndorsementKey,
     pcrs: PcrSet,
     _lock: File,
 }
 
-type Job = Box<dyn FnOnce(&mut Owner) + Send>;
+impl Owner {
+    fn open(settings: &TpmSettings) -> Result<Self, TpmError> {
+        let pcrs = PcrSet::new(settings.pcrs.clone())?;
+        // Before the first command: without a resource manager, opening flushes what a running gateway has loaded.
+        let lock = lock(&settings.state_dir)?;
+        let mut device = Device::open(&settings.tcti)?;
+        let parent = EndorsementKey::create(&mut device, ak::PARENT)?;
+        let ek = if settings.ek == ak::PARENT { None } else { Some(EndorsementKey::create(&mut device, settings.ek)?) };
+        let ak = AttestationKey::load_or_create(&mut device, &parent, settings.ak, &settings.state_dir)?;
+        Ok(Self { device, ak, ek: ek.unwrap_or(parent), pcrs, _lock: lock })
+    }
+
+    fn quote(&mut self, qualifying_data: Sha256Digest) -> Result<Quote, TpmError> {
+        self.pcrs.quote(&mut self.device, &self.ak, qualifying_data)
+    }
+}
 
 impl Tpm {
     /// Connects to the TPM, loads the attestation key or makes one where there is none, and starts the thread.
@@ -66,37 +92,78 @@ impl Tpm {
     /// # Errors
     /// [`TpmError`] says which step failed. An attestation key that does not load is never replaced.
     pub fn open(settings: TpmSettings) -> Result<Self, TpmError> {
-        let pcrs = PcrSet::new(settings.pcrs)?;
-        // Before the first command: without a resource manager, opening flushes what a running gateway has loaded.
-        let lock = lock(&settings.state_dir)?;
-        let mut device = Device::open(&settings.tcti)?;
-        let ak = AttestationKey::load_or_create(&mut device, &settings.state_dir)?;
-        let ak_public = ak.public.clone();
-        let mut owner = Owner { device, ak, pcrs, _lock: lock };
-
-        let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE);
-        let serve = move || {
-            while let Some(job) = jobs.blocking_recv() {
-                job(&mut owner);
-            }
+        let mut owner = Owner::open(&settings)?;
+        let keys = PublicKeys {
+            ak_public: owner.ak.public.clone(),
+            ak_name: owner.ak.name.clone(),
+            ek_public_key: owner.ek.public_key.clone(),
         };
+        let (queue, commands) = queue(settings.max_waiting_nonces);
+        // It only ever waits for commands: no I/O, no timers.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|_| TpmError::Stopped)?;
+        let serve = move || runtime.block_on(commands.serve(&mut owner, Owner::quote));
         let thread = std::thread::Builder::new().name("tpm".to_owned()).spawn(serve).map_err(|_| TpmError::Stopped)?;
-        Ok(Self(Arc::new(Thread { ak_public, queue: Some(queue), thread: Some(thread) })))
+        Ok(Self(Arc::new(Thread { keys, queue: Some(queue), thread: Some(thread) })))
     }
 
     /// TPM2B_PUBLIC of the attestation key.
     #[must_use]
     pub fn ak_public(&self) -> &[u8] {
-        &self.0.ak_public
+        &self.0.keys.ak_public
     }
 
-    /// Quotes the configured PCRs over `qualifying_data`.
+    /// The Name of the attestation key: nameAlg, then the digest of its public area (TPM 2.0 Library, Part 1, section 16).
+    #[must_use]
+    pub fn ak_name(&self) -> &[u8] {
+        &self.0.keys.ak_name
+    }
+
+    /// The endorsement key itself, to recognise its certificate by: the RSA modulus, or the point's x coordinate.
+    #[must_use]
+    pub fn ek_public_key(&self) -> &[u8] {
+        &self.0.keys.ek_public_key
+    }
+
+    /// Quotes the configured PCRs over a nonce's leaf, or over many: all leaves that wait when the TPM becomes free share one
+    /// quote, and each gets the proof that it is in there.
+    ///
+    /// The signed `qualifyingData` is [`blindllama_attest::nonce::qualifying_data`] of the proof's leaf count and root.
     ///
     /// # Errors
-    /// [`TpmError::Command`] if the TPM fails, [`TpmError::PcrsChanging`] if quote and values never agree,
-    /// [`TpmError::Busy`] if the queue is full: anyone may ask for quotes, and a TPM makes few of them a second.
-    pub async fn quote(&self, qualifying_data: Sha256Digest) -> Result<Quote, TpmError> {
-        self.call(move |owner| owner.pcrs.quote(&mut owner.device, &owner.ak, qualifying_data)).await
+    /// [`TpmError::Busy`] if as many wait as may; [`TpmError::Shared`] with the reason if the quote fails.
+    pub async fn quote(&self, leaf: Sha256Digest) -> Result<(Arc<Quote>, NonceProof), TpmError> {
+        self.queue()?.quote(leaf).await
+    }
+
+    /// Opens a credential that was made for this TPM's endorsement key and the attestation key of this Name
+    /// (TPM2_ActivateCredential). `id_object` is a TPM2B_ID_OBJECT, `encrypted_secret` a TPM2B_ENCRYPTED_SECRET. Nothing is
+    /// remembered.
+    ///
+    /// # Errors
+    /// [`TpmError::ForeignName`] for another key's Name, [`TpmError::CredentialRefused`] if the TPM does not accept it,
+    /// [`TpmError::Busy`] if too many wait, [`TpmError::Command`] if the TPM fails.
+    pub async fn activate(
+        &self,
+        ak_name: &[u8],
+        id_object: &[u8],
+        encrypted_secret: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, TpmError> {
+        if ak_name != self.ak_name() {
+            return Err(TpmError::ForeignName);
+        }
+        let credential = Credential::parse(id_object, encrypted_secret).ok_or(TpmError::CredentialRefused)?;
+        self.queue()?.call_later(move |owner| credential.activate(&mut owner.device, &owner.ak, &owner.ek)).await
+    }
+
+    /// Reads the endorsement key's certificate from the TPM's NVRAM; `None` if its maker left none there.
+    ///
+    /// # Errors
+    /// [`TpmError::MalformedEkCertificate`] if something else is there, [`TpmError::Command`] if the TPM fails.
+    ///
+    /// # Panics
+    /// When called from an async task.
+    pub fn read_ek_certificate_blocking(&self) -> Result<Option<Certificate>, TpmError> {
+        self.queue()?.call_blocking(|owner| owner.ek.read_certificate(&mut owner.device))
     }
 
     /// Extends `pcr` of the SHA-256 bank with `digest`.
@@ -104,7 +171,7 @@ impl Tpm {
     /// # Errors
     /// [`TpmError::Command`] if the TPM fails; whether it extended is then unknown.
     pub async fn extend(&self, pcr: u8, digest: Sha256Digest) -> Result<(), TpmError> {
-        self.call(move |owner| extend(&mut owner.device, pcr, digest)).await
+        self.queue()?.call(move |owner| extend(&mut owner.device, pcr, digest)).await
     }
 
     /// Reads the configured PCRs.
@@ -112,7 +179,7 @@ impl Tpm {
     /// # Errors
     /// [`TpmError::Command`] if the TPM fails.
     pub async fn read_pcrs(&self) -> Result<BTreeMap<u8, Sha256Digest>, TpmError> {
-        self.call(|owner| owner.pcrs.read(&mut owner.device)).await
+        self.queue()?.call(|owner| owner.pcrs.read(&mut owner.device)).await
     }
 
     /// [`Tpm::extend`] for the start-up path.
@@ -123,7 +190,7 @@ impl Tpm {
     /// # Panics
     /// When called from an async task.
     pub fn extend_blocking(&self, pcr: u8, digest: Sha256Digest) -> Result<(), TpmError> {
-        self.call_blocking(move |owner| extend(&mut owner.device, pcr, digest))
+        self.queue()?.call_blocking(move |owner| extend(&mut owner.device, pcr, digest))
     }
 
     /// [`Tpm::read_pcrs`] for the start-up path.
@@ -134,33 +201,10 @@ impl Tpm {
     /// # Panics
     /// When called from an async task.
     pub fn read_pcrs_blocking(&self) -> Result<BTreeMap<u8, Sha256Digest>, TpmError> {
-        self.call_blocking(|owner| owner.pcrs.read(&mut owner.device))
+        self.queue()?.call_blocking(|owner| owner.pcrs.read(&mut owner.device))
     }
 
-    async fn call<T, F>(&self, work: F) -> Result<T, TpmError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Owner) -> Result<T, TpmError> + Send + 'static,
-    {
-        let (job, answer) = job(work);
-        self.queue()?.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => TpmError::Busy,
-            TrySendError::Closed(_) => TpmError::Stopped,
-        })?;
-        answer.await.map_err(|_| TpmError::Stopped)?
-    }
-
-    fn call_blocking<T, F>(&self, work: F) -> Result<T, TpmError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Owner) -> Result<T, TpmError> + Send + 'static,
-    {
-        let (job, answer) = job(work);
-        self.queue()?.blocking_send(job).map_err(|_| TpmError::Stopped)?;
-        answer.blocking_recv().map_err(|_| TpmError::Stopped)?
-    }
-
-    fn queue(&self) -> Result<&mpsc::Sender<Job>, TpmError> {
+    fn queue(&self) -> Result<&Queue<Owner>, TpmError> {
         self.0.queue.as_ref().ok_or(TpmError::Stopped)
     }
 }
@@ -172,21 +216,6 @@ impl Drop for Thread {
             tracing::error!("the thread that owned the TPM had panicked");
         }
     }
-}
-
-/// Work that waits in the queue, and where its answer comes out. Work that nobody waits for any more is not begun.
-fn job<T, F>(work: F) -> (Job, oneshot::Receiver<Result<T, TpmError>>)
-where
-    T: Send + 'static,
-    F: FnOnce(&mut Owner) -> Result<T, TpmError> + Send + 'static,
-{
-    let (sender, receiver) = oneshot::channel();
-    let job = Box::new(move |owner: &mut Owner| {
-        if !sender.is_closed() {
-            drop(sender.send(work(owner)));
-        }
-    });
-    (job, receiver)
 }
 
 /// Makes the state folder ours alone, for as long as the file stays open.

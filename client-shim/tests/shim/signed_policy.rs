@@ -4,9 +4,10 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Barrier,
 };
 
-use blindllama_attest::policy::{PolicySignature, PolicySigningKey};
+use blindllama_attest::policy::{PolicySignature, PolicySigningKey, SignedPolicy};
 use blindllama_shim::policy::history::{History, HistoryError};
 use serde_json::Value;
 
@@ -166,19 +167,29 @@ async fn verifications_at_the_same_time_remember_the_highest_revision() {
         let policy = with_revision(&text, revision).into_bytes();
         PolicySignature::sign(&policy, &key).unwrap().verify(&policy, &key.public()).unwrap()
     };
-    let folder = Folder::new();
-    let history = History::in_folder(folder.path("state"));
+    // The highest first: one that is still at work on an older memory would then undo it.
+    let policies: Vec<_> = (1..=8).rev().map(signed).collect();
+    for _ in 0..16 {
+        let folder = Folder::new();
+        let history = History::in_folder(folder.path("state"));
+        admit_all_at_once(&history, &policies);
+        let refused = history.admit(&signed(7)).unwrap_err();
+        assert!(matches!(refused, HistoryError::RolledBack { given: 7, seen: 8 }), "{refused}");
+        assert_eq!(fs::read_dir(folder.path("state")).unwrap().count(), 2, "a temporary file was left");
+    }
+}
+
+fn admit_all_at_once(history: &History, policies: &[SignedPolicy]) {
+    let all_ready = Barrier::new(policies.len());
     std::thread::scope(|scope| {
-        for revision in 1..=32 {
-            let (history, policy) = (&history, signed(revision));
-            scope.spawn(move || match history.admit(&policy) {
-                Ok(()) | Err(HistoryError::RolledBack { .. }) => {}
-                Err(error) => panic!("{error}"),
+        for policy in policies {
+            scope.spawn(|| {
+                all_ready.wait();
+                match history.admit(policy) {
+                    Ok(()) | Err(HistoryError::RolledBack { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
             });
         }
     });
-    history.admit(&signed(32)).unwrap();
-    let refused = history.admit(&signed(31)).unwrap_err();
-    assert!(matches!(refused, HistoryError::RolledBack { given: 31, seen: 32 }), "{refused}");
-    assert_eq!(fs::read_dir(folder.path("state")).unwrap().count(), 2, "a temporary file was left");
 }

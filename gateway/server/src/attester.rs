@@ -1,4 +1,4 @@
-//! Evidence for the HTTP server: the TPM's quote put together with the log and the binding.
+//! Evidence for the HTTP server: the TPM's quotes put together with the logs, the certificates and the binding.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,7 +10,11 @@ use blindllama_attest::{
     nonce::{self, Nonce, NonceProof},
 };
 use blindllama_attest_tpm::{Tpm, TpmError, launch::SealedLaunch};
-use blindllama_gateway::attestation::{AttestError, Attester, EvidenceFuture};
+use blindllama_gateway::attestation::{
+    ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture,
+};
+
+use crate::{certificates::Certificates, evidence_parts::EvidenceParts};
 
 /// Answers nonces with quotes. Everything that does not depend on the nonce was fixed when the launch was sealed.
 pub(crate) struct TpmAttester {
@@ -21,55 +25,79 @@ pub(crate) struct TpmAttester {
 struct Sealed {
     tpm: Tpm,
     binding: Binding,
-    firmware_log: Option<Vec<u8>>,
-    launch: SealedLaunch,
+    parts: EvidenceParts,
+    /// Keeps the log's lock.
+    _launch: SealedLaunch,
 }
 
 impl TpmAttester {
     /// An attester for a sealed launch; `documents` are what the log's digests stand for: the manifest of the model and the
     /// effective configuration.
+    ///
+    /// # Errors
+    /// Whatever the serialiser reports.
     pub(crate) fn new(
         tpm: Tpm,
+        certificates: Certificates,
         binding: Binding,
         firmware_log: Option<Vec<u8>>,
         launch: SealedLaunch,
         documents: Vec<Vec<u8>>,
-    ) -> Self {
+    ) -> serde_json::Result<Self> {
         let manifests = documents.into_iter().map(|bytes| (Sha256Digest::of(&[&bytes]), Bytes::from(bytes))).collect();
-        Self { sealed: Arc::new(Sealed { tpm, binding, firmware_log, launch }), manifests }
+        let parts = EvidenceParts::new(&template(&tpm, certificates, &binding, firmware_log, &launch))?;
+        Ok(Self { sealed: Arc::new(Sealed { tpm, binding, parts, _launch: launch }), manifests })
+    }
+}
+
+/// The evidence, without nonce and quote.
+fn template(
+    tpm: &Tpm,
+    certificates: Certificates,
+    binding: &Binding,
+    firmware_log: Option<Vec<u8>>,
+    launch: &SealedLaunch,
+) -> EvidenceDocument {
+    let absent = || Base64Bytes(Vec::new());
+    EvidenceDocument {
+        version: VERSION,
+        nonce: String::new(),
+        binding: binding.clone(),
+        nonce_proof: NonceProof::single(),
+        tpm: TpmEvidence {
+            quote: absent(),
+            signature: absent(),
+            ak_public: Base64Bytes(tpm.ak_public().to_vec()),
+            ak_certificates: certificates.ak,
+            ek_certificates: certificates.ek,
+            pcrs: PcrBanks { sha256: [].into() },
+        },
+        event_log: EventLogs { firmware: firmware_log.map(Base64Bytes), systemd: None, application: launch.entries().to_vec() },
+        tee: [],
     }
 }
 
 impl Sealed {
-    async fn evidence(&self, nonce: Nonce) -> Result<EvidenceDocument, AttestError> {
-        let nonce_proof = NonceProof::single();
-        // The root of a tree with one leaf is that leaf.
-        let root = nonce::leaf(&nonce, self.binding.digest());
-        let qualifying_data = nonce::qualifying_data(nonce_proof.leaf_count, root);
-        let quote = self.tpm.quote(qualifying_data).await.map_err(|error| match error {
-            TpmError::Busy => AttestError::Busy,
-            error => AttestError::Failed(error.to_string()),
-        })?;
-        Ok(EvidenceDocument {
-            version: VERSION,
-            nonce: nonce.to_hex(),
-            binding: self.binding.clone(),
-            nonce_proof,
-            tpm: TpmEvidence {
-                quote: Base64Bytes(quote.attest),
-                signature: Base64Bytes(quote.signature),
-                ak_public: Base64Bytes(self.tpm.ak_public().to_vec()),
-                ak_certificates: Vec::new(),
-                ek_certificates: Vec::new(),
-                pcrs: PcrBanks { sha256: quote.pcrs },
-            },
-            event_log: EventLogs {
-                firmware: self.firmware_log.clone().map(Base64Bytes),
-                systemd: None,
-                application: self.launch.entries().to_vec(),
-            },
-            tee: [],
-        })
+    async fn evidence(&self, nonce: Nonce) -> Result<Bytes, AttestError> {
+        let leaf = nonce::leaf(&nonce, self.binding.digest());
+        let (quote, proof) = self.tpm.quote(leaf).await.map_err(attest_error)?;
+        let document = self.parts.document(&nonce, &proof, &quote);
+        document.map(Bytes::from).map_err(|error| AttestError::Failed(error.to_string()))
+    }
+
+    async fn activate(&self, request: ActivationRequest) -> Result<ActivationAnswer, AttestError> {
+        let ActivationRequest { id_object, encrypted_secret, .. } = &request;
+        let secret = self.tpm.activate(&request.ak_name()?, &id_object.0, &encrypted_secret.0).await.map_err(attest_error)?;
+        Ok(ActivationAnswer { secret: Base64Bytes(secret.to_vec()) })
+    }
+}
+
+fn attest_error(error: TpmError) -> AttestError {
+    match error {
+        TpmError::Busy => AttestError::Busy,
+        TpmError::ForeignName => AttestError::ForeignName,
+        TpmError::CredentialRefused => AttestError::CredentialRefused,
+        error => AttestError::Failed(error.to_string()),
     }
 }
 
@@ -77,6 +105,11 @@ impl Attester for TpmAttester {
     fn evidence(&self, nonce: Nonce) -> EvidenceFuture {
         let sealed = Arc::clone(&self.sealed);
         Box::pin(async move { sealed.evidence(nonce).await })
+    }
+
+    fn activate(&self, request: ActivationRequest) -> ActivationFuture {
+        let sealed = Arc::clone(&self.sealed);
+        Box::pin(async move { sealed.activate(request).await })
     }
 
     fn binding(&self) -> &Binding {

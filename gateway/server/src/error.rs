@@ -43,6 +43,10 @@ pub(crate) enum GatewayError {
     Policy(#[from] PolicyError),
     #[error("{path:?}")]
     File { path: PathBuf, source: io::Error },
+    #[error("{path:?} holds no certificate: give one in DER, or one or more in PEM")]
+    Certificate { path: PathBuf },
+    #[error("evidence")]
+    Evidence(#[from] serde_json::Error),
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("HTTP server")]

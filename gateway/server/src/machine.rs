@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use blindllama_attest_tpm::{Tpm, TpmSettings};
-use blindllama_gateway::config::{GatewayConfig, PcrIndex};
+use blindllama_attest_tpm::{AkKind, EkKind, Tpm, TpmSettings};
+use blindllama_gateway::config::{self, GatewayConfig, PcrIndex};
 
 use crate::error::GatewayError;
 
@@ -23,11 +23,34 @@ pub(crate) fn open_tpm(config: &GatewayConfig) -> Result<Tpm, GatewayError> {
         tcti: config.tpm.tcti.clone(),
         state_dir: config.tpm.state_dir.clone(),
         pcrs: config.tpm.pcrs.iter().copied().map(PcrIndex::get).collect(),
+        ak: ak_kind(config.tpm.ak),
+        ek: ek_kind(config.tpm.ek),
+        max_waiting_nonces: config.tpm.max_waiting_nonces.get() as usize,
     })?)
+}
+
+const fn ak_kind(configured: config::AkKind) -> AkKind {
+    match configured {
+        config::AkKind::EcdsaP256 => AkKind::EcdsaP256,
+        config::AkKind::EcdsaP384 => AkKind::EcdsaP384,
+        config::AkKind::Rsassa2048 => AkKind::Rsassa2048,
+        config::AkKind::Rsapss2048 => AkKind::Rsapss2048,
+    }
+}
+
+const fn ek_kind(configured: config::EkKind) -> EkKind {
+    match configured {
+        config::EkKind::Rsa2048 => EkKind::Rsa2048,
+        config::EkKind::EccP256 => EkKind::EccP256,
+        config::EkKind::EccP384 => EkKind::EccP384,
+    }
 }
 
 /// Reads the firmware's log, where the configuration names one.
 pub(crate) fn read_firmware_log(config: &GatewayConfig) -> Result<Option<Vec<u8>>, GatewayError> {
-    let Some(path) = &config.tpm.firmware_log else { return Ok(None) };
+    let Some(path) = &config.tpm.firmware_log else {
+        tracing::info!("no firmware log is configured: evidence will explain none of the boot's PCRs");
+        return Ok(None);
+    };
     std::fs::read(path).map(Some).map_err(|source| GatewayError::File { path: path.clone(), source })
 }

@@ -12,6 +12,7 @@ use blindllama_gateway::{App, Limits, ServedModel, config::GatewayConfig, server
 
 use crate::{
     attester::TpmAttester,
+    certificates::Certificates,
     engine,
     error::GatewayError,
     machine::{load_config, open_tpm, read_firmware_log},
@@ -56,12 +57,17 @@ impl Gateway {
 
         let identity = ServerIdentity::generate()?;
         let launch = launch.seal(identity.tls_spki_sha256(), identity.receipt_public_key())?;
-        let attester = attester(tpm, &identity, release, firmware_log, launch)?;
+        let certificates = Certificates::read(&config.tpm, &tpm)?;
+        let attester = attester(tpm, certificates, &identity, release, firmware_log, launch)?;
         Ok(Self { engine: Arc::new(engine), model, attester, identity })
     }
 
     async fn run(self, config: &GatewayConfig) -> Result<(), GatewayError> {
-        let limits = Limits { max_body_bytes: config.server.max_body_bytes, max_requests: config.engine.max_requests };
+        let limits = Limits {
+            max_body_bytes: config.server.max_body_bytes,
+            max_requests: config.engine.max_requests,
+            activations_per_second: config.tpm.activations_per_second,
+        };
         let app = App::new(self.engine.clone(), self.model, Arc::new(self.attester), limits);
         let server = server::serve(app, listen(config)?, &self.identity, config.server.workers)?;
         tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");
@@ -98,6 +104,7 @@ fn open_log(config: &GatewayConfig, tpm: &Tpm) -> Result<ApplicationLog, Gateway
 
 fn attester(
     tpm: Tpm,
+    certificates: Certificates,
     identity: &ServerIdentity,
     release: Release,
     firmware_log: Option<Vec<u8>>,
@@ -110,7 +117,7 @@ fn attester(
         model_sha256: release.weights.manifest_sha256,
     };
     let documents = vec![release.weights_manifest.to_bytes()?, release.config_document];
-    Ok(TpmAttester::new(tpm, binding, firmware_log, launch, documents))
+    Ok(TpmAttester::new(tpm, certificates, binding, firmware_log, launch, documents)?)
 }
 
 /// Resolves at SIGINT or SIGTERM.

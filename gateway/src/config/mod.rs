@@ -6,6 +6,7 @@
 mod error;
 mod measured;
 mod sections;
+mod tpm;
 
 use std::{fs, path::Path};
 
@@ -16,7 +17,8 @@ use figment::{
 use serde::Deserialize;
 
 pub use error::ConfigError;
-pub use sections::{Device, EngineConfig, ModelConfig, PcrIndex, ServerConfig, TpmConfig, VllmArguments};
+pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig, VllmArguments};
+pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
 
 /// Everything the gateway is told.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

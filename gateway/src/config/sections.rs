@@ -1,7 +1,6 @@
 //! The sections of the configuration, each a typed value.
 
 use std::{
-    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
@@ -158,103 +157,5 @@ fn one_of(name: &str, allowed: &[&str], arguments: &Map<String, Value>) -> Resul
             Err(format!("{name} = {value} is refused: only {} read nothing but the measured model", allowed.join(", ")))
         }
         _ => Ok(()),
-    }
-}
-
-/// `[tpm]`: where evidence comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawTpmConfig")]
-pub struct TpmConfig {
-    /// How the TPM is reached, as a TSS2 TCTI string: `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=2321`.
-    pub tcti: String,
-    /// Folder for the attestation key's blobs, which only this TPM can use.
-    pub state_dir: PathBuf,
-    /// PCRs that each quote covers, the two below among them.
-    pub pcrs: BTreeSet<PcrIndex>,
-    /// The PCR that holds the application.
-    pub application_pcr: PcrIndex,
-    /// The PCR that holds the identity of the current launch.
-    pub identity_pcr: PcrIndex,
-    /// The application log; it has to live exactly as long as the boot.
-    pub application_log: PathBuf,
-    /// The firmware's TCG log, where the platform has one.
-    pub firmware_log: Option<PathBuf>,
-}
-
-/// The index of a PCR, 0 to 23 (TCG PC Client Platform TPM Profile, section 4.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u8")]
-pub struct PcrIndex(u8);
-
-impl PcrIndex {
-    /// The index as a number.
-    #[must_use]
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<u8> for PcrIndex {
-    type Error = String;
-
-    fn try_from(index: u8) -> Result<Self, String> {
-        if index < 24 { Ok(Self(index)) } else { Err(format!("{index} is no PCR: a TPM has PCRs 0 to 23")) }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTpmConfig {
-    tcti: String,
-    state_dir: PathBuf,
-    #[serde(default = "default_pcrs")]
-    pcrs: Vec<PcrIndex>,
-    #[serde(default = "default_application_pcr")]
-    application_pcr: PcrIndex,
-    #[serde(default = "default_identity_pcr")]
-    identity_pcr: PcrIndex,
-    #[serde(default = "default_application_log")]
-    application_log: PathBuf,
-    #[serde(default)]
-    firmware_log: Option<PathBuf>,
-}
-
-fn default_pcrs() -> Vec<PcrIndex> {
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15].map(PcrIndex).to_vec()
-}
-
-const fn default_application_pcr() -> PcrIndex {
-    PcrIndex(blindllama_attest::application::APPLICATION_PCR)
-}
-
-const fn default_identity_pcr() -> PcrIndex {
-    PcrIndex(blindllama_attest::application::IDENTITY_PCR)
-}
-
-fn default_application_log() -> PathBuf {
-    PathBuf::from("/run/blindllama/application.log")
-}
-
-impl TryFrom<RawTpmConfig> for TpmConfig {
-    type Error = String;
-
-    fn try_from(raw: RawTpmConfig) -> Result<Self, String> {
-        let (application, identity) = (raw.application_pcr, raw.identity_pcr);
-        let pcrs: BTreeSet<_> = raw.pcrs.into_iter().collect();
-        if application == identity {
-            return Err(format!("application_pcr and identity_pcr have to differ, both are {}", application.get()));
-        }
-        if let Some(missing) = [application, identity].into_iter().find(|index| !pcrs.contains(index)) {
-            return Err(format!("pcrs has to contain application_pcr and identity_pcr; {} is missing", missing.get()));
-        }
-        Ok(Self {
-            tcti: raw.tcti,
-            state_dir: raw.state_dir,
-            pcrs,
-            application_pcr: application,
-            identity_pcr: identity,
-            application_log: raw.application_log,
-            firmware_log: raw.firmware_log,
-        })
     }
 }

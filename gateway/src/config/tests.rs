@@ -59,6 +59,8 @@ fn defaults_are_as_documented() {
     assert_eq!(pcrs, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15]);
     assert_eq!((config.tpm.application_pcr.get(), config.tpm.identity_pcr.get()), (14, 15));
     assert_eq!(config.tpm.application_log, PathBuf::from("/run/blindllama/application.log"));
+    assert_eq!((config.tpm.ak, config.tpm.ek), (AkKind::EcdsaP256, EkKind::Rsa2048));
+    assert_eq!((config.tpm.max_waiting_nonces.get(), config.tpm.activations_per_second.get()), (65_536, 10));
 }
 
 #[test]
@@ -120,9 +122,16 @@ fn only_the_measured_models_own_files_are_read() {
 
 #[test]
 fn impossible_values_are_refused() {
-    for (key, value, reason) in
-        [("pcrs", "[14]", "15 is missing"), ("pcrs", "[14, 15, 24]", "24 is no PCR"), ("identity_pcr", "14", "have to differ")]
-    {
+    for (key, value, reason) in [
+        ("pcrs", "[14]", "15 is missing"),
+        ("pcrs", "[14, 15, 24]", "24 is no PCR"),
+        ("identity_pcr", "14", "have to differ"),
+        ("max_waiting_nonces", "65537", "at most 65536"),
+        ("max_waiting_nonces", "0", "nonzero"),
+        ("activations_per_second", "0", "nonzero"),
+        ("ak", "\"ecdsa\"", "`ecdsa-p256`"),
+        ("ek", "\"rsa\"", "`rsa-2048`"),
+    ] {
         let error = load(&edited("state_dir", &format!("{key} = {value}\nstate_dir"))).unwrap_err();
         assert!(error.contains(reason), "{error}");
     }
@@ -139,6 +148,7 @@ fn what_differs_between_hosts_is_not_measured() {
         ("swtpm:port=2321", "device:/dev/tpmrm0"),
         ("\"state\"", "\"/var/lib/state\""),
         ("[tpm]", "[tpm]\napplication_log = \"log\"\nfirmware_log = \"fw\""),
+        ("[tpm]", "[tpm]\nak = \"rsapss-2048\"\nek = \"ecc-p384\"\nek_certificates = [\"ek.pem\"]\nmax_waiting_nonces = 1"),
         ("[model]", "[server]\nlisten = \"0.0.0.0:443\"\nworkers = 8\n[model]"),
     ] {
         assert_eq!(load(&edited(from, to)).unwrap().measured().unwrap(), measured, "{to}");

@@ -36,6 +36,7 @@ enum ErrorStatus {
     PayloadTooLarge,
     UriTooLong,
     UnsupportedMediaType,
+    TooManyRequests,
     Internal,
     Unavailable,
     Overloaded,
@@ -51,6 +52,7 @@ impl ErrorStatus {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -60,6 +62,7 @@ impl ErrorStatus {
     const fn kind(self) -> &'static str {
         match self {
             Self::Internal | Self::Unavailable | Self::Overloaded => "server_error",
+            Self::TooManyRequests => "requests",
             _ => "invalid_request_error",
         }
     }
@@ -137,6 +140,12 @@ impl ApiError {
         Self::invalid(message).param("messages").code("context_length_exceeded")
     }
 
+    /// 429 with `Retry-After`: the rate limit of a route is reached; it has to allow one request a second at least.
+    #[must_use]
+    pub fn rate_limited() -> Self {
+        Self::new(ErrorStatus::TooManyRequests, "Too many requests. Try again in a moment.").code("rate_limit_exceeded")
+    }
+
     /// 503 with `Retry-After`: too much is going on.
     #[must_use]
     pub fn overloaded() -> Self {
@@ -183,7 +192,7 @@ impl ApiError {
     /// The response; a server error names the request, so that its log line can be found.
     pub(crate) fn to_response(&self, request_id: Option<&RequestId>) -> HttpResponse {
         let mut response = HttpResponse::build(self.status.code());
-        if self.status == ErrorStatus::Overloaded {
+        if matches!(self.status, ErrorStatus::Overloaded | ErrorStatus::TooManyRequests) {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
         }
         match request_id {

@@ -80,6 +80,11 @@ impl Client {
         self.ask(request(Method::GET, path, Bytes::new(), &[])).await
     }
 
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> Answer {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        self.ask(request(Method::POST, path, body, &[("content-type", "application/json")])).await
+    }
+
     pub(crate) async fn chat(&mut self, body: &Value) -> Answer {
         self.ask(chat_request(body)).await
     }

@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::Path,
     sync::Arc,
 };
@@ -20,7 +20,7 @@ use blindllama_attest::{
 use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
 use blindllama_gateway::{
     App, Limits, ServedModel,
-    attestation::{AttestError, Attester, EvidenceFuture},
+    attestation::{ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
     server::{self, StopHandle},
     text::Tokenizer,
     tls::ServerIdentity,
@@ -66,7 +66,11 @@ impl Gateway {
         let (engine, requests) = ScriptedEngine::new();
         let engine = Arc::new(engine);
         let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
-        let limits = Limits { max_body_bytes: number(MAX_BODY_BYTES), max_requests: number(MAX_REQUESTS) };
+        let limits = Limits {
+            max_body_bytes: number(MAX_BODY_BYTES),
+            max_requests: number(MAX_REQUESTS),
+            activations_per_second: NonZeroU32::MIN,
+        };
         let app = App::new(engine.clone(), model, attester, limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // One worker: whatever stands still there stands still for all.
@@ -130,7 +134,19 @@ impl Attester for ScriptedAttester {
             match nonce.as_bytes()[0] {
                 0xbb => Err(AttestError::Busy),
                 0xff => Err(AttestError::Failed("the secret reason".to_owned())),
-                _ => Ok(evidence(&nonce, binding)),
+                _ => Ok(serde_json::to_vec(&evidence(&nonce, binding)).unwrap().into()),
+            }
+        })
+    }
+
+    fn activate(&self, request: ActivationRequest) -> ActivationFuture {
+        Box::pin(async move {
+            match request.ak_name()?.as_slice() {
+                [0x00, 0x0b, 0xbb, ..] => Err(AttestError::Busy),
+                [0x00, 0x0b, 0xff, ..] => Err(AttestError::Failed("the secret reason".to_owned())),
+                [0x00, 0x0b, ..] if request.id_object == request.encrypted_secret => Err(AttestError::CredentialRefused),
+                [0x00, 0x0b, ..] => Ok(ActivationAnswer { secret: request.encrypted_secret }),
+                _ => Err(AttestError::ForeignName),
             }
         })
     }

@@ -49,9 +49,8 @@ impl Activations {
 
     fn remembered(&self, needed: &ActivationNeeded) -> Option<ActivatedKey> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |key: &&ActivatedKey| {
-            key.ak_name() == needed.ak_name().as_bytes() && key.ek_spki_sha256() == needed.ek_spki_sha256()
-        };
+        let fits =
+            |key: &&ActivatedKey| key.ak_name() == needed.ak_name().as_bytes() && key.ek_spki_sha256() == needed.ek_spki_sha256();
         known.iter().find(fits).cloned()
     }
 }

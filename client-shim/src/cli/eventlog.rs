@@ -10,13 +10,13 @@ use std::{
 use blindllama_attest::{
     firmware::{Bank, FirmwareEvent, FirmwareLog, FirmwareLogError},
     hash::{Digest, HashAlgorithm},
+    pcr_banks::PcrBanks,
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
-    report,
+    Outcome, report,
     style::{self, Style},
 };
 

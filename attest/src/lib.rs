@@ -10,6 +10,7 @@ pub mod bytes;
 pub mod canonical_json;
 pub mod digest;
 pub mod evidence;
+pub mod explain;
 pub mod firmware;
 pub mod hash;
 pub mod nonce;

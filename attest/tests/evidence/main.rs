@@ -6,6 +6,7 @@
 mod bit_flips;
 mod documents;
 mod every_code;
+mod explanations;
 mod firmware_vectors;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -1,15 +1,26 @@
 //! The `blindllama` command line.
 
 mod connect;
+mod evidence;
+mod evidence_show;
+mod explain;
+mod judgement;
+mod policy_file;
 mod report;
 mod style;
+mod text;
+mod verdict_json;
 mod verify;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use blindllama_attest::policy::Policy;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
+};
 use tracing_subscriber::EnvFilter;
+
+use policy_file::PolicyFile;
 
 use crate::{attestation::Attester, gateway_url::GatewayUrl, proxy, timeouts::Timeouts};
 
@@ -51,9 +62,47 @@ enum Action {
     /// Run the local proxy: verify the gateway, then forward /v1/* to it.
     #[command(after_help = EXIT_STATUS)]
     Connect(ConnectOptions),
-    /// Verify the gateway once and say what was checked.
+    /// Verify the gateway once, or saved evidence, and say what was checked.
     #[command(after_help = EXIT_STATUS)]
     Verify(VerifyOptions),
+    /// Save evidence, or show what saved evidence holds.
+    #[command(subcommand)]
+    Evidence(EvidenceAction),
+}
+
+#[derive(Debug, Subcommand)]
+enum EvidenceAction {
+    /// Save the gateway's evidence, to be verified again later; with --policy, verify it at once too.
+    #[command(after_help = EXIT_STATUS)]
+    Fetch(EvidenceFetchOptions),
+    /// Show what saved evidence holds, without judging it.
+    #[command(after_help = EXIT_STATUS)]
+    Show(EvidenceShowOptions),
+}
+
+#[derive(Debug, Args)]
+struct EvidenceFetchOptions {
+    /// The gateway, such as https://gateway.example:8443.
+    #[arg(long, value_name = "URL", env = "BLINDLLAMA_GATEWAY")]
+    gateway: GatewayUrl,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Save the documents behind the application log too, so that a refusal can be explained offline.
+    #[arg(long)]
+    manifests: bool,
+    /// Verify the evidence at once, under this policy; it is saved either way.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct EvidenceShowOptions {
+    /// The saved evidence.
+    file: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -94,8 +143,18 @@ impl ConnectOptions {
 
 #[derive(Debug, Args)]
 struct VerifyOptions {
-    #[command(flatten)]
-    peer: Peer,
+    /// The gateway, such as https://gateway.example:8443.
+    #[arg(long, value_name = "URL", env = "BLINDLLAMA_GATEWAY", required_unless_present = "evidence")]
+    gateway: Option<GatewayUrl>,
+    /// Saved evidence, verified offline as of its own time; instead of --gateway.
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+    /// The policy: what the gateway has to prove.
+    #[arg(long, value_name = "FILE", env = "BLINDLLAMA_POLICY")]
+    policy: PathBuf,
+    /// Print all checks, and for a refusal what differs and which line of the policy would allow it.
+    #[arg(long)]
+    explain: bool,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -104,7 +163,9 @@ struct VerifyOptions {
 /// Runs the command that the arguments of this process ask for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = Command::parse();
+    let matches = Command::command().get_matches();
+    refuse_two_sources(&matches);
+    let command = Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Action::Connect(options) = &command.action {
         options.refuse_remote_clients();
     }
@@ -116,8 +177,21 @@ pub fn main() -> ExitCode {
     let outcome = match command.action {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
+        Action::Evidence(EvidenceAction::Fetch(options)) => runtime.block_on(evidence::fetch(options)),
+        Action::Evidence(EvidenceAction::Show(options)) => evidence::show(&options),
     };
     outcome.into()
+}
+
+/// Ends the process as wrong usage where both a gateway and a file are to be verified. A gateway of the environment is none
+/// that anybody asked for here.
+fn refuse_two_sources(matches: &ArgMatches) {
+    let Some(verify) = matches.subcommand_matches("verify") else { return };
+    let given = |name| verify.value_source(name) == Some(ValueSource::CommandLine);
+    if given("gateway") && given("evidence") {
+        let message = "--gateway and --evidence exclude each other: verify a gateway, or a file";
+        Command::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
 }
 
 /// Warnings and the verifications' results, unless `BLINDLLAMA_LOG` asks for more. Nothing that is logged holds content.
@@ -129,11 +203,10 @@ fn log_to_stderr() {
 
 /// Reads the policy and prepares the verification, or says why not.
 fn attester(peer: Peer) -> Result<Attester, Outcome> {
-    let unreadable = |error: &dyn std::error::Error| {
-        report::failure(&format!("the policy {} cannot be used", peer.policy.display()), error, Outcome::BadPolicy)
-    };
-    let text = std::fs::read_to_string(&peer.policy).map_err(|error| unreadable(&error))?;
-    let policy = Policy::parse(&text).map_err(|error| unreadable(&error))?;
-    Attester::new(peer.gateway, policy, Timeouts::default())
-        .map_err(|error| report::failure("TLS could not be set up", &error, Outcome::Local))
+    attester_with(peer.gateway, PolicyFile::read(&peer.policy)?.policy)
+}
+
+fn attester_with(gateway: GatewayUrl, policy: Policy) -> Result<Attester, Outcome> {
+    let failed = |error| report::failure("TLS could not be set up", &error, Outcome::Local);
+    Attester::new(gateway, policy, Timeouts::default()).map_err(failed)
 }

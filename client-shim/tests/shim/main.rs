@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod cli;
+mod explained;
 mod forwarding;
 mod kit;
 mod local_clients;
 mod refusals;
 mod renewal;
+mod saved;
 #[path = "../../../attest/tests/kit/mod.rs"]
 #[allow(dead_code, reason = "the verifier's own tests need more of it")]
 mod soft_tpm;

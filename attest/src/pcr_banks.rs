@@ -67,6 +67,50 @@ impl PcrBanks {
     }
 }
 
+/// The most bytes of a file of PCR values: four banks of 24 values take some 10 kB.
+const MAX_JSON_BYTES: usize = 65_536;
+
+/// The text does not say which PCR has which value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPcrBanks {
+    /// Longer than any honest file.
+    #[error("the PCR values take {0} bytes; at most {MAX_JSON_BYTES} are read")]
+    TooLarge(usize),
+    /// Not the expected form.
+    #[error("the PCR values are no JSON of the form {{\"sha256\": {{\"0\": \"hex\"}}}}: {0}")]
+    Malformed(String),
+}
+
+impl InvalidPcrBanks {
+    /// The failure's stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "pcr_values_malformed"
+    }
+}
+
+impl PcrBanks {
+    /// Reads a JSON file of PCR values.
+    ///
+    /// # Errors
+    /// [`InvalidPcrBanks`] says what is wrong where.
+    pub fn from_json(json: &[u8]) -> Result<Self, InvalidPcrBanks> {
+        if json.len() > MAX_JSON_BYTES {
+            return Err(InvalidPcrBanks::TooLarge(json.len()));
+        }
+        serde_json::from_slice(json).map_err(|error| InvalidPcrBanks::Malformed(crate::excerpt::excerpt(&error.to_string())))
+    }
+}
+
+impl FromIterator<(u8, Digest)> for PcrBanks {
+    /// Each value's algorithm is its bank; of two values of one PCR the later counts.
+    fn from_iter<I: IntoIterator<Item = (u8, Digest)>>(values: I) -> Self {
+        let mut banks = Self::default();
+        values.into_iter().for_each(|(pcr, value)| _ = banks.insert(pcr, value));
+        banks
+    }
+}
+
 impl Serialize for PcrBanks {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

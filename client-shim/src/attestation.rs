@@ -63,6 +63,7 @@ impl Attester {
     pub async fn attest(&self, previous: Option<&VerifiedPeer>) -> Result<VerifiedPeer, Refusal> {
         let fetched: FetchedEvidence = self.client.fetch().await?;
         let same_gateway = |peer: &&VerifiedPeer| peer.binding().tls_spki_sha256 == fetched.connection_spki_sha256;
-        Ok(fetched.verify(&self.policy, previous.filter(same_gateway).map(VerifiedPeer::clock))?)
+        let established = previous.filter(same_gateway).map(VerifiedPeer::established);
+        Ok(fetched.verify(&self.policy, established.as_ref())?)
     }
 }

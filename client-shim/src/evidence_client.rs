@@ -6,12 +6,12 @@ use std::{
 };
 
 use blindllama_attest::{
+    credential::ActivatedKey,
     digest::Sha256Digest,
     evidence::MAX_DOCUMENT_BYTES,
     nonce::Nonce,
     policy::Policy,
-    tpm::TpmClock,
-    verify::{Expected, UnixTime, VerifiedPeer, VerifyError, verify},
+    verify::{Established, Expected, PassedCheck, UnixTime, VerifiedPeer, VerifyError, verify_with_report},
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -53,17 +53,33 @@ pub struct FetchedEvidence {
     pub age: Duration,
     /// When it had come.
     pub fetched_at: UnixTime,
+    /// A completed credential activation, where there was one.
+    pub activated: Option<ActivatedKey>,
 }
 
 impl FetchedEvidence {
-    /// Judges the document. `established` is the TPM's clock in the verdict that this one renews, if there is one.
+    /// Judges the document. `established` is what the verdict that this one renews has established, if there is one.
     ///
     /// # Errors
     /// [`VerifyError`]: the first check that failed.
-    pub fn verify(&self, policy: &Policy, established: Option<&TpmClock>) -> Result<VerifiedPeer, VerifyError> {
-        let (nonce, connection_spki_sha256, age) = (&self.nonce, self.connection_spki_sha256, self.age);
-        let expected = Expected { nonce, connection_spki_sha256, age, established };
-        verify(&self.document, policy, &expected, self.fetched_at)
+    pub fn verify(&self, policy: &Policy, established: Option<&Established>) -> Result<VerifiedPeer, VerifyError> {
+        self.verify_with_report(policy, established).1
+    }
+
+    /// [`Self::verify`], with the checks that were passed before the verdict.
+    pub(crate) fn verify_with_report(
+        &self,
+        policy: &Policy,
+        established: Option<&Established>,
+    ) -> (Vec<PassedCheck>, Result<VerifiedPeer, VerifyError>) {
+        let expected = Expected {
+            nonce: &self.nonce,
+            connection_spki_sha256: self.connection_spki_sha256,
+            age: self.age,
+            activated: self.activated.as_ref(),
+            established,
+        };
+        verify_with_report(&self.document, policy, &expected, self.fetched_at)
     }
 }
 
@@ -109,7 +125,8 @@ impl EvidenceClient {
         let connection_spki_sha256 = connection.spki_sha256;
         let sent = Stopwatch::start();
         let document = self.in_time(self.document(connection, &nonce)).await?;
-        Ok(FetchedEvidence { document, nonce, connection_spki_sha256, age: sent.elapsed(), fetched_at: now()? })
+        let (age, fetched_at) = (sent.elapsed(), now()?);
+        Ok(FetchedEvidence { document, nonce, connection_spki_sha256, age, fetched_at, activated: None })
     }
 
     /// Reads the document behind a digest of the application log. Whoever uses it has to check its hash.

@@ -6,13 +6,15 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use blindllama_attest::{
+    credential::ActivatedKey,
     digest::Sha256Digest,
     evidence::encoding::Base64Bytes,
     nonce::Nonce,
     policy::Policy,
     tpm::Name,
-    verify::{UnixTime, VerifiedPeer, VerifyError},
+    verify::{PassedCheck, UnixTime, VerifiedPeer, VerifyError},
 };
+use data_encoding::HEXLOWER;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, MapAccess, Visitor},
@@ -44,13 +46,24 @@ pub struct SavedEvidence {
 }
 
 /// That a credential was activated: the attestation key shares a TPM with this endorsement key. The recorder's word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
     /// The attestation key's Name.
     pub ak_name: Name,
     /// SHA-256 of the endorsement key's SubjectPublicKeyInfo.
     pub ek_spki_sha256: Sha256Digest,
+}
+
+impl Activation {
+    fn of(key: &ActivatedKey) -> Option<Self> {
+        let ak_name = HEXLOWER.encode(key.ak_name()).parse().ok()?;
+        Some(Self { ak_name, ek_spki_sha256: key.ek_spki_sha256() })
+    }
+
+    fn as_recorded(&self) -> ActivatedKey {
+        ActivatedKey::recorded(self.ak_name.as_bytes().to_vec(), self.ek_spki_sha256)
+    }
 }
 
 /// A verdict about evidence of the past. It is no [`VerifiedPeer`]: nothing may be sent on the strength of it.
@@ -92,7 +105,7 @@ impl SavedEvidence {
             age_ms: u64::try_from(fetched.age.as_millis()).unwrap_or(u64::MAX),
             nonce: fetched.nonce.clone(),
             connection_spki_sha256: fetched.connection_spki_sha256,
-            activation: None,
+            activation: fetched.activated.as_ref().and_then(Activation::of),
             manifests: BTreeMap::new(),
             evidence: Base64Bytes(fetched.document.to_vec()),
         }
@@ -138,14 +151,20 @@ impl SavedEvidence {
     /// # Errors
     /// [`VerifyError`]: the first check that failed.
     pub fn verify(&self, policy: &Policy) -> Result<PastVerdict, VerifyError> {
+        self.verify_with_report(policy).1
+    }
+
+    pub(crate) fn verify_with_report(&self, policy: &Policy) -> (Vec<PassedCheck>, Result<PastVerdict, VerifyError>) {
         let fetched = FetchedEvidence {
             document: self.evidence.0.clone().into(),
             nonce: self.nonce.clone(),
             connection_spki_sha256: self.connection_spki_sha256,
             age: Duration::from_millis(self.age_ms),
             fetched_at: UnixTime(self.fetched_at),
+            activated: self.activation.as_ref().map(Activation::as_recorded),
         };
-        fetched.verify(policy, None).map(PastVerdict)
+        let (passed, verdict) = fetched.verify_with_report(policy, None);
+        (passed, verdict.map(PastVerdict))
     }
 
     /// The evidence document's bytes.

@@ -83,7 +83,7 @@ impl<T: Copy> Parts<T> {
 
 impl<T> Parts<Option<T>> {
     /// All values, if there are all; otherwise the first part without one.
-    pub(super) fn complete(self) -> Result<Parts<T>, Part> {
+    pub(crate) fn complete(self) -> Result<Parts<T>, Part> {
         Ok(Parts {
             gateway_binary: self.gateway_binary.ok_or(Part::GatewayBinary)?,
             engine_packages: self.engine_packages.ok_or(Part::EnginePackages)?,

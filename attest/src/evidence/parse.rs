@@ -5,9 +5,7 @@
 //! a document that is not exactly what was understood is refused. Duplicate keys are refused by the typed reading.
 
 use super::{EvidenceDocument, MAX_APPLICATION_EVENTS, MAX_DOCUMENT_BYTES, MAX_SIBLINGS};
-
-/// The longest excerpt of somebody else's text in an error message, in characters.
-const MAX_EXCERPT: usize = 240;
+use crate::excerpt::excerpt;
 
 /// The bytes are no evidence document of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,10 +65,4 @@ fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Invalid
 
 fn malformed(path: &str, reason: &str) -> InvalidDocument {
     InvalidDocument::Malformed { path: excerpt(path), reason: excerpt(reason) }
-}
-
-/// Makes text of unknown origin fit for a terminal: no control characters, no endless lines.
-fn excerpt(text: &str) -> String {
-    let printable = |character: char| if character.is_control() { '\u{fffd}' } else { character };
-    text.chars().take(MAX_EXCERPT).map(printable).collect()
 }

@@ -3,7 +3,8 @@
 use super::{Allow, Context, Explanation};
 use crate::{
     nonce::Nonce,
-    policy::Weakening,
+    policy::{Policy, Weakening},
+    tpm::Name,
     verify::{TrustError, VerifyError},
 };
 
@@ -32,25 +33,49 @@ pub(super) fn attestation_key(error: &VerifyError) -> Explanation {
     Explanation::new(error.to_string(), advice)
 }
 
-pub(super) fn trust(error: &TrustError) -> Explanation {
+pub(super) fn trust(error: &TrustError, policy: &Policy) -> Explanation {
+    let what = error.to_string();
     match error {
-        TrustError::NotTrusted { name } => {
-            let line =
-                format!("[[trusted_ak]]\nname = \"{name}\"\nmachine = \"what you call this machine\"\nkind = \"hardware\"");
-            let advice = "Somebody with another TPM answered. If the machine is yours or you know it, compare the name with what the \
-                 machine itself shows, and say in `kind` what its TPM is: \"hardware\", \"cloud-vtpm\" or \"software\". If you do \
-                 not know it, do not trust it.";
-            let what = format!("the attestation key {name} is none that the policy trusts");
-            let found = Some(name.to_string());
-            Explanation { found, ..Explanation::new(what, advice) }.allowed_by(Some(Allow::new("trusted_ak", line)))
-        }
+        TrustError::NotTrusted { name } => not_trusted(*name),
         TrustError::SoftwareTpmNotAllowed { machine, .. } => {
             let what = format!("the TPM of {machine:?} is a program, which proves nothing about hardware");
             let advice = "Use a machine with a TPM; for development only, switch the weakening on.";
             Explanation::new(what, advice).allowed_by(Some(switch(Weakening::SoftwareTpm)))
         }
-        other => Explanation::new(other.to_string(), "See the message; the policy's trust entries decide who is believed."),
+        TrustError::MachineNotListed { authority, name, .. } => {
+            let index = policy.trusted_roots().iter().position(|root| root.name == *authority);
+            let line = format!("[[trusted_root.machine]]\nname = \"what you call this machine\"\nak_name = \"{name}\"");
+            let allow = index.map(|index| Allow::new(format!("trusted_root[{index}].machine"), line));
+            let advice = "Its maker vouches for this TPM, but it is none of the machines that you meant. Add it only if you know it.";
+            Explanation { found: Some(name.to_string()), ..Explanation::new(what, advice) }.allowed_by(allow)
+        }
+        TrustError::CertificateOfAnotherKey { certified, found } => {
+            let advice = "The server shows a certificate that is not of its attestation key; no policy can allow it.";
+            Explanation::new(what, advice).values(certified, found)
+        }
+        TrustError::NotActivated { .. } | TrustError::ActivatedAnother { .. } => {
+            let advice = "The gateway has to prove by credential activation that both keys live in one TPM; ask again.";
+            Explanation::new(what, advice)
+        }
+        TrustError::Malformed { .. } | TrustError::Chain { .. } => {
+            let advice = "The server's certificates do not prove what the policy asks for: ask its operator for the chain, or compare \
+                 the roots that the policy pins with the maker's.";
+            Explanation::new(what, advice)
+        }
     }
+}
+
+/// The block says `software`, which trusts least: who knows better says so.
+fn not_trusted(name: Name) -> Explanation {
+    let line = format!(
+        "[[trusted_ak]]\nname = \"{name}\"\nmachine = \"what you call this machine\"\nkind = \"software\"  # or \"hardware\" or \
+         \"cloud-vtpm\", if you know that it is"
+    );
+    let what = format!("the attestation key {name} is none that the policy trusts");
+    let advice = "Somebody with another TPM answered. If the machine is yours or you know it, compare the name with what the machine itself \
+         shows, and say in `kind` what its TPM is. If you do not know it, do not trust it.";
+    Explanation { found: Some(name.to_string()), ..Explanation::new(what, advice) }
+        .allowed_by(Some(Allow::new("trusted_ak", line)))
 }
 
 /// The switch of a weakening, in its table.

@@ -170,7 +170,7 @@ pub fn explain(error: &VerifyError, evidence: Option<&EvidenceDocument>, policy:
         VerifyError::UnsupportedVersion { found } => key::version(*found),
         VerifyError::NonceMismatch { sent, found } => key::nonce(sent, found.as_ref()),
         VerifyError::AttestationKey(_) => key::attestation_key(error),
-        VerifyError::Trust(trust) => key::trust(trust),
+        VerifyError::Trust(trust) => key::trust(trust, policy),
         VerifyError::Signature(_) => key::signature(error),
         VerifyError::Quote(_) => key::quote(error),
         VerifyError::NonceProof(_) | VerifyError::QualifyingDataMismatch { .. } => key::qualifying_data(error, &context),

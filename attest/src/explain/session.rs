@@ -7,6 +7,10 @@ pub(super) fn session(error: &SessionError) -> Explanation {
     match error {
         SessionError::TlsKeyMismatch { connection, attested } => tls_key(attested, connection),
         SessionError::TooOld { age, limit } => too_old(age.as_secs_f64(), limit.as_secs()),
+        SessionError::AttestationKeyChanged { before, now } => {
+            let what = "another TPM answers for the same TLS key, and a TLS key does not move between machines";
+            Explanation::new(what, "Connect anew; if it happens again, ask the operator. No policy can allow it.").values(before, now)
+        }
         SessionError::TpmWasReset { before, now } => {
             let what = "the machine was rebooted or resumed while a session was open";
             Explanation::new(what, "Connect anew: a fresh session is held to what runs now.").values(clock(before), clock(now))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Platform, PolicyError, Release, TrustedAk, TrustedRoot};
+use super::{Platform, PolicyError, Release, TrustedAk, TrustedRoot, Weakening};
 
 /// The policy file. [`Policy::try_from`](super::Policy) turns it into a valid policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,18 @@ pub struct WeakeningSwitches {
     pub allow_self_reported: bool,
     /// Accept any machine that a `trusted_root` without machines certifies.
     pub any_machine: bool,
+}
+
+impl WeakeningSwitches {
+    /// Whether `weakening` is switched on.
+    #[must_use]
+    pub const fn get(&self, weakening: Weakening) -> bool {
+        match weakening {
+            Weakening::SoftwareTpm => self.allow_software_tpm,
+            Weakening::SelfReported => self.allow_self_reported,
+            Weakening::AnyMachine => self.any_machine,
+        }
+    }
 }
 
 impl PolicyDocument {

@@ -60,3 +60,12 @@ pub enum ReleaseStatus {
     /// It may have run before the current one, since the machine's boot.
     Past,
 }
+
+impl std::fmt::Display for ReleaseStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Serving => "serving",
+            Self::Past => "past",
+        })
+    }
+}

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::algorithm;
-use crate::bytes::{Malformed, Reader};
+use crate::{
+    bytes::{Malformed, Reader},
+    hash::HashAlgorithm,
+};
 
 /// TPM_GENERATED_VALUE: a restricted key signs these first bytes only over what the TPM itself made.
 const MAGIC: u32 = 0xff54_4347;
@@ -30,7 +32,7 @@ pub struct TpmClock {
 /// One bank of a TPML_PCR_SELECTION.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PcrSelection {
-    /// The bank's hash algorithm (TCG Algorithm Registry).
+    /// The bank's hash algorithm (TCG Algorithm Registry); it may be one that we do not compute.
     pub hash: u16,
     /// The selected PCRs.
     pub pcrs: BTreeSet<u8>,
@@ -48,7 +50,7 @@ pub struct Quote {
     pub clock: TpmClock,
     /// The TPM's firmware version, in the vendor's format.
     pub firmware_version: u64,
-    /// The quoted PCRs, by bank.
+    /// The quoted PCRs, by bank, in the quote's order; no bank occurs twice.
     pub selections: Vec<PcrSelection>,
     /// Digest over the quoted values, under the hash of the signature scheme.
     pub pcr_digest: Vec<u8>,
@@ -66,6 +68,18 @@ pub enum QuoteError {
     /// Another kind of attestation.
     #[error("the signed structure has type {0:#06x}, not TPM_ST_ATTEST_QUOTE 0x8018: it is no quote")]
     NotAQuote(u16),
+}
+
+impl QuoteError {
+    /// The failure's stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "quote_malformed",
+            Self::NotMadeByTpm(_) => "quote_not_made_by_tpm",
+            Self::NotAQuote(_) => "not_a_quote",
+        }
+    }
 }
 
 impl Quote {
@@ -95,13 +109,16 @@ impl Quote {
         Ok(quote)
     }
 
+    /// The quoted PCRs of one bank; `None` if the quote does not name that bank.
+    #[must_use]
+    pub fn pcrs(&self, bank: HashAlgorithm) -> Option<&BTreeSet<u8>> {
+        self.selections.iter().find(|selection| selection.hash == bank.tpm_id()).map(|selection| &selection.pcrs)
+    }
+
     /// The quoted PCRs of the SHA-256 bank, if the quote covers that bank and no other.
     #[must_use]
     pub fn sha256_pcrs(&self) -> Option<&BTreeSet<u8>> {
-        match self.selections.as_slice() {
-            [PcrSelection { hash: algorithm::SHA256, pcrs }] => Some(pcrs),
-            _ => None,
-        }
+        if self.selections.len() == 1 { self.pcrs(HashAlgorithm::Sha256) } else { None }
     }
 }
 
@@ -128,7 +145,16 @@ fn pcr_selections(reader: &mut Reader<'_>) -> Result<Vec<PcrSelection>, Malforme
         let expected = "TPML_PCR_SELECTION has at most 16 banks";
         return Err(Malformed::Field { field: "pcrSelect.count", found: count.into(), expected });
     }
-    (0..count).map(|_| pcr_selection(reader)).collect()
+    let mut selections: Vec<PcrSelection> = Vec::new();
+    for _ in 0..count {
+        let selection = pcr_selection(reader)?;
+        if selections.iter().any(|earlier| earlier.hash == selection.hash) {
+            let expected = "each bank occurs once";
+            return Err(Malformed::Field { field: "pcrSelections.hash", found: selection.hash.into(), expected });
+        }
+        selections.push(selection);
+    }
+    Ok(selections)
 }
 
 fn pcr_selection(reader: &mut Reader<'_>) -> Result<PcrSelection, Malformed> {

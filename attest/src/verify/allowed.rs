@@ -19,7 +19,7 @@ pub(super) struct Measured<'d, 'p>(Launched<'d, 'p>);
 
 /// Check 14 passed: the policy allows platform and launches.
 pub(super) struct Allowed<'d, 'p> {
-    pub(super) bound: Bound<'d, 'p>,
+    pub(super) bound: Bound<'d>,
     pub(super) platform: &'p Platform,
     pub(super) release: &'p Release,
 }

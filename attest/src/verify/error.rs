@@ -82,7 +82,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// Every code, with the number of its check. Codes are never reused for something else.
-    pub const CODES: [(u8, &'static str); 51] = [
+    pub const CODES: [(u8, &'static str); 72] = [
         (1, "document_too_large"),
         (1, "document_malformed"),
         (2, "unsupported_version"),
@@ -91,11 +91,31 @@ impl VerifyError {
         (4, "ak_unsupported"),
         (4, "ak_not_restricted_signing"),
         (4, "ak_not_on_curve"),
-        (5, "certificates_not_supported"),
+        (4, "ak_weak_rsa_key"),
+        (5, "certificate_malformed"),
+        (5, "certificate_chain_too_long"),
+        (5, "certificate_root_not_trusted"),
+        (5, "certificate_issuer_mismatch"),
+        (5, "certificate_signature_invalid"),
+        (5, "certificate_signature_unsupported"),
+        (5, "certificate_not_yet_valid"),
+        (5, "certificate_expired"),
+        (5, "certificate_critical_extension"),
+        (5, "certificate_version"),
+        (5, "certificate_not_a_ca"),
+        (5, "certificate_leaf_is_a_ca"),
+        (5, "certificate_path_too_long"),
+        (5, "certificate_key_usage"),
+        (5, "certificate_extended_key_usage"),
+        (5, "certificate_of_another_key"),
+        (5, "ek_not_activated"),
+        (5, "ek_activation_of_another_key"),
+        (5, "machine_not_listed"),
         (5, "ak_not_trusted"),
         (5, "software_tpm_not_allowed"),
         (6, "signature_malformed"),
         (6, "signature_unsupported"),
+        (6, "signature_scheme_mismatch"),
         (6, "signature_invalid"),
         (7, "quote_malformed"),
         (7, "quote_not_made_by_tpm"),
@@ -132,6 +152,7 @@ impl VerifyError {
         (14, "past_launch_not_allowed"),
         (15, "tls_key_mismatch"),
         (16, "evidence_too_old"),
+        (16, "attestation_key_changed"),
         (16, "tpm_was_reset"),
         (16, "tpm_clock_went_back"),
     ];
@@ -144,10 +165,10 @@ impl VerifyError {
             Self::Document(InvalidDocument::Malformed { .. }) => "document_malformed",
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::NonceMismatch { .. } => "nonce_mismatch",
-            Self::AttestationKey(error) => ak_code(error),
+            Self::AttestationKey(error) => error.code(),
             Self::Trust(error) => trust_code(error),
-            Self::Signature(error) => signature_code(error),
-            Self::Quote(error) => quote_code(error),
+            Self::Signature(error) => error.code(),
+            Self::Quote(error) => error.code(),
             Self::NonceProof(InvalidNonceProof) => "nonce_proof_malformed",
             Self::QualifyingDataMismatch { .. } => "qualifying_data_mismatch",
             Self::Pcrs(error) => pcr_code(error),
@@ -184,36 +205,16 @@ impl VerifyError {
     }
 }
 
-const fn ak_code(error: &AkError) -> &'static str {
-    match error {
-        AkError::Malformed(_) => "ak_malformed",
-        AkError::Unsupported { .. } => "ak_unsupported",
-        AkError::Attribute { .. } => "ak_not_restricted_signing",
-        AkError::NotOnCurve => "ak_not_on_curve",
-    }
-}
-
 const fn trust_code(error: &TrustError) -> &'static str {
     match error {
-        TrustError::CertificatesNotSupported { .. } => "certificates_not_supported",
+        TrustError::Malformed { .. } => "certificate_malformed",
+        TrustError::Chain { reason, .. } => reason.code(),
+        TrustError::CertificateOfAnotherKey { .. } => "certificate_of_another_key",
+        TrustError::NotActivated { .. } => "ek_not_activated",
+        TrustError::ActivatedAnother { .. } => "ek_activation_of_another_key",
+        TrustError::MachineNotListed { .. } => "machine_not_listed",
         TrustError::NotTrusted { .. } => "ak_not_trusted",
         TrustError::SoftwareTpmNotAllowed { .. } => "software_tpm_not_allowed",
-    }
-}
-
-const fn signature_code(error: &SignatureError) -> &'static str {
-    match error {
-        SignatureError::Malformed(_) => "signature_malformed",
-        SignatureError::Unsupported { .. } => "signature_unsupported",
-        SignatureError::Invalid => "signature_invalid",
-    }
-}
-
-const fn quote_code(error: &QuoteError) -> &'static str {
-    match error {
-        QuoteError::Malformed(_) => "quote_malformed",
-        QuoteError::NotMadeByTpm(_) => "quote_not_made_by_tpm",
-        QuoteError::NotAQuote(_) => "not_a_quote",
     }
 }
 
@@ -267,6 +268,7 @@ const fn session_code(error: &SessionError) -> &'static str {
     match error {
         SessionError::TlsKeyMismatch { .. } => "tls_key_mismatch",
         SessionError::TooOld { .. } => "evidence_too_old",
+        SessionError::AttestationKeyChanged { .. } => "attestation_key_changed",
         SessionError::TpmWasReset { .. } => "tpm_was_reset",
         SessionError::TpmClockWentBack { .. } => "tpm_clock_went_back",
     }

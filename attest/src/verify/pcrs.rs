@@ -5,7 +5,7 @@ use crate::{
     hash::{Digest, HashAlgorithm},
     pcr_banks::PcrBanks,
     policy::{Platform, Policy},
-    tpm::Quote,
+    tpm::{Quote, quoted_pcrs::PcrMismatch},
 };
 
 /// Check 9 passed: the quote covers all PCRs of at least one platform.
@@ -13,13 +13,15 @@ use crate::{
 /// `platform` is the one whose values are nearest. So far it is only the candidate to which the following checks are held,
 /// and which [`super::allowed::check_policy`] accepts only if it matches in every value.
 pub(super) struct Covered<'d, 'p> {
-    bound: Bound<'d, 'p>,
+    bound: Bound<'d>,
     platform: &'p Platform,
+    /// The digest of the given values, as the TPM would make it.
+    actual: Digest,
 }
 
 /// Check 10 passed: the PCR values are the quoted ones.
 pub(super) struct Known<'d, 'p> {
-    pub(super) bound: Bound<'d, 'p>,
+    pub(super) bound: Bound<'d>,
     pub(super) platform: &'p Platform,
 }
 
@@ -87,43 +89,33 @@ pub enum PcrError {
 }
 
 /// Check 9: the PCR selection covers what the policy requires.
-pub(super) fn check_selection<'d, 'p>(bound: Bound<'d, 'p>, policy: &'p Policy) -> Result<Passed<Covered<'d, 'p>>, VerifyError> {
+pub(super) fn check_selection<'d, 'p>(bound: Bound<'d>, policy: &'p Policy) -> Result<Passed<Covered<'d, 'p>>, VerifyError> {
     let given = &bound.evidence.document.tpm.pcrs;
-    let banks = quoted_banks(&bound.quote)?;
-    check_given(&bound.quote, given, &banks)?;
+    if bound.quote.pcrs(HashAlgorithm::Sha256).is_none() {
+        return Err(PcrError::bank_not_supported(&bound.quote).into());
+    }
+    let values = bound.quote.quoted_values(given).map_err(|mismatch| PcrError::new(mismatch, &bound.quote))?;
     let platform = nearest_covered(policy, given)?;
     if given.bank(HashAlgorithm::Sha1).is_some() && platform.pcrs.bank(HashAlgorithm::Sha1).is_none() {
         return Err(PcrError::Sha1BankNotAllowed { platform: platform.name.clone() }.into());
     }
-    let count: usize = given.iter().map(|(_, values)| values.len()).sum();
-    let statement = format!("the quote covers {count} PCRs, among them all that platform {:?} needs", platform.name);
-    Ok(Passed::new(9, "pcr_selection", statement, Covered { bound, platform }))
+    let actual = bound.key.scheme().hash().digest(&values);
+    let statement = format!("the quote covers {} PCRs, among them all that platform {:?} needs", values.len(), platform.name);
+    Ok(Passed::new(9, "pcr_selection", statement, Covered { bound, platform, actual }))
 }
 
-fn quoted_banks(quote: &Quote) -> Result<Vec<HashAlgorithm>, PcrError> {
-    let ids = || quote.selections.iter().map(|selection| selection.hash);
-    let known: Option<Vec<HashAlgorithm>> = ids().map(HashAlgorithm::from_tpm_id).collect();
-    let known = known.filter(|banks| banks.contains(&HashAlgorithm::Sha256));
-    known.ok_or_else(|| PcrError::BankNotSupported { banks: ids().collect() })
-}
+impl PcrError {
+    fn new(mismatch: PcrMismatch, quote: &Quote) -> Self {
+        match mismatch {
+            PcrMismatch::BankUnsupported { .. } => Self::bank_not_supported(quote),
+            PcrMismatch::NotGiven { bank, pcr } => Self::SelectionMismatch { bank, pcr, quoted: true },
+            PcrMismatch::NotQuoted { bank, pcr } => Self::SelectionMismatch { bank, pcr, quoted: false },
+        }
+    }
 
-/// The given values are of exactly the quoted PCRs.
-fn check_given(quote: &Quote, given: &PcrBanks, banks: &[HashAlgorithm]) -> Result<(), PcrError> {
-    for (bank, selection) in banks.iter().zip(&quote.selections) {
-        if let Some(pcr) = selection.pcrs.iter().find(|pcr| given.get(*bank, **pcr).is_none()) {
-            return Err(PcrError::SelectionMismatch { bank: *bank, pcr: *pcr, quoted: true });
-        }
+    fn bank_not_supported(quote: &Quote) -> Self {
+        Self::BankNotSupported { banks: quote.selections.iter().map(|selection| selection.hash).collect() }
     }
-    for (bank, values) in given.iter() {
-        let quoted = |pcr: &u8| {
-            let mut pairs = banks.iter().zip(&quote.selections);
-            pairs.any(|(quoted, selection)| *quoted == bank && selection.pcrs.contains(pcr))
-        };
-        if let Some(pcr) = values.keys().find(|pcr| !quoted(pcr)) {
-            return Err(PcrError::SelectionMismatch { bank, pcr: *pcr, quoted: false });
-        }
-    }
-    Ok(())
 }
 
 fn nearest_covered<'p>(policy: &'p Policy, given: &PcrBanks) -> Result<&'p Platform, PcrError> {
@@ -151,14 +143,10 @@ pub(super) fn differing_pcrs<'a>(platform: &'a Platform, given: &'a PcrBanks) ->
     values.filter(differs).map(|(pcr, value)| (*pcr, *value))
 }
 
-/// Check 10: the quote's PCR digest is that of the given values, in the quote's order of banks and in ascending order within
-/// each, under the signature scheme's hash (TPM 2.0 Library, Part 3, section 18.4).
+/// Check 10: the quote's PCR digest is that of the given values, under the signature scheme's hash (TPM 2.0 Library, Part 3,
+/// section 18.4).
 pub(super) fn check_digest<'d, 'p>(covered: Covered<'d, 'p>) -> Result<Passed<Known<'d, 'p>>, VerifyError> {
-    let Covered { bound, platform } = covered;
-    let given = &bound.evidence.document.tpm.pcrs;
-    let banks = bound.quote.selections.iter().filter_map(|selection| given.bank(HashAlgorithm::from_tpm_id(selection.hash)?));
-    let values: Vec<&[u8]> = banks.flat_map(|bank| bank.values().map(Digest::as_bytes)).collect();
-    let actual = bound.signature_hash.digest(&values);
+    let Covered { bound, platform, actual } = covered;
     if bound.quote.pcr_digest != actual.as_bytes() {
         return Err(PcrError::DigestMismatch { actual }.into());
     }

@@ -1,6 +1,6 @@
 //! The verdict.
 
-use super::{PassedCheck, UnixTime, allowed::Allowed, report::Report, session::Live};
+use super::{Established, PassedCheck, TrustGround, UnixTime, allowed::Allowed, session::Live};
 use crate::{
     binding::{Binding, BindingDigest},
     policy::{ApplicationMeasurements, Policy, TpmKind, Weakening},
@@ -15,6 +15,7 @@ pub struct VerifiedPeer {
     ak_name: Name,
     machine: String,
     tpm_kind: TpmKind,
+    trust_ground: TrustGround,
     platform: String,
     application_measurements: ApplicationMeasurements,
     release: String,
@@ -25,21 +26,22 @@ pub struct VerifiedPeer {
 }
 
 impl VerifiedPeer {
-    pub(super) fn new(live: Live<'_, '_>, report: Report, policy: &Policy, now: UnixTime) -> Self {
+    pub(super) fn new(live: Live<'_, '_>, checks: Vec<PassedCheck>, policy: &Policy, now: UnixTime) -> Self {
         let Live(Allowed { bound, platform, release }) = live;
         Self {
             binding: bound.evidence.document.binding.clone(),
             binding_digest: bound.binding_digest,
-            ak_name: bound.ak.name,
-            machine: bound.ak.machine.clone(),
-            tpm_kind: bound.ak.kind,
+            ak_name: bound.key.name(),
+            machine: bound.trust.machine,
+            tpm_kind: bound.trust.kind,
+            trust_ground: bound.trust.ground,
             platform: platform.name.clone(),
             application_measurements: platform.application_measurements,
             release: release.name.clone(),
             weakenings: policy.weakenings(),
             clock: bound.quote.clock,
             verified_at: now,
-            checks: report.into_checks(),
+            checks,
         }
     }
 
@@ -73,6 +75,12 @@ impl VerifiedPeer {
         self.tpm_kind
     }
 
+    /// What the trust in the attestation key rests on.
+    #[must_use]
+    pub const fn trust_ground(&self) -> &TrustGround {
+        &self.trust_ground
+    }
+
     /// The platform, as the policy names it.
     #[must_use]
     pub fn platform(&self) -> &str {
@@ -97,10 +105,10 @@ impl VerifiedPeer {
         &self.weakenings
     }
 
-    /// The TPM's clock in the quote, to hold a renewed verdict to.
+    /// What to hold a renewed verdict to.
     #[must_use]
-    pub const fn clock(&self) -> &TpmClock {
-        &self.clock
+    pub const fn established(&self) -> Established {
+        Established { ak_name: self.ak_name, clock: self.clock }
     }
 
     /// When the verdict was given.

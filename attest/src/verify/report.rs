@@ -50,6 +50,10 @@ impl Report {
         value
     }
 
+    pub(super) fn checks(&self) -> Vec<PassedCheck> {
+        self.0.clone()
+    }
+
     pub(super) fn into_checks(self) -> Vec<PassedCheck> {
         self.0
     }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Expected, VerifyError, allowed::Allowed, report::Passed};
-use crate::{digest::Sha256Digest, policy::Policy, tpm::TpmClock};
+use super::{Established, Expected, VerifyError, allowed::Allowed, report::Passed};
+use crate::{
+    digest::Sha256Digest,
+    policy::Policy,
+    tpm::{Name, TpmClock},
+};
 
 /// Check 15 passed: the peer of this connection is the one that was attested.
 pub(super) struct Connected<'d, 'p>(Allowed<'d, 'p>);
@@ -35,6 +39,17 @@ pub enum SessionError {
         age: Duration,
         /// The policy's limit.
         limit: Duration,
+    },
+    /// Another TPM answers for the same TLS key.
+    #[error(
+        "the attestation key changed under an established session: {before} before, {now} now; a TLS key does not move between \
+         machines, so connect anew"
+    )]
+    AttestationKeyChanged {
+        /// The key of the established session.
+        before: Name,
+        /// The key that signed this quote.
+        now: Name,
     },
     /// The machine was rebooted or resumed.
     #[error(
@@ -84,14 +99,23 @@ pub(super) fn check_freshness<'d, 'p>(
     if age > limit {
         return Err(SessionError::TooOld { age, limit }.into());
     }
-    let now = allowed.bound.quote.clock;
+    let now = Established { ak_name: allowed.bound.key.name(), clock: allowed.bound.quote.clock };
     if let Some(before) = expected.established {
-        check_clock(*before, now)?;
+        check_same_tpm(*before, now)?;
+        check_clock(before.clock, now.clock)?;
     }
+    let now = now.clock;
     let safe = if now.safe { "safe" } else { "not safe" };
     let renewed = if expected.established.is_some() { ", which ran on without a reset" } else { "" };
     let statement = format!("the evidence is {} ms old; the TPM's clock{renewed} is {} ms ({safe})", age.as_millis(), now.clock);
     Ok(Passed::new(16, "freshness", statement, Live(allowed)))
+}
+
+fn check_same_tpm(before: Established, now: Established) -> Result<(), SessionError> {
+    if now.ak_name == before.ak_name {
+        return Ok(());
+    }
+    Err(SessionError::AttestationKeyChanged { before: before.ak_name, now: now.ak_name })
 }
 
 fn check_clock(before: TpmClock, now: TpmClock) -> Result<(), SessionError> {

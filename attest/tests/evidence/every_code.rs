@@ -9,8 +9,8 @@ use blindllama_attest::{
     hash::{Digest, HashAlgorithm},
     nonce::Nonce,
     policy::ReleaseStatus,
-    tpm::TpmClock,
-    verify::VerifyError,
+    tpm::{Name, TpmClock},
+    verify::{Established, VerifyError},
 };
 
 use crate::{
@@ -37,17 +37,18 @@ const ATTESTATION_KEY: &[Case] = &[
     ("ak_unsupported", |s| s.edit_ak = |ak| ak[5] = 0x04),             // nameAlg SHA-1
     ("ak_unsupported", |s| s.edit_ak = |ak| ak[13] = 0x06),            // symmetric AES
     ("ak_unsupported", |s| s.edit_ak = |ak| ak[15] = 0x10),            // no scheme
-    ("ak_unsupported", |s| s.edit_ak = |ak| ak[17] = 0x0c),            // SHA-384
-    ("ak_unsupported", |s| s.edit_ak = |ak| ak[19] = 0x04),            // P-384
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[17] = 0x0d),            // SHA-512
+    ("ak_unsupported", |s| s.edit_ak = |ak| ak[19] = 0x05),            // P-521
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[7] ^= 0x01), // restricted
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[7] ^= 0x02), // decrypt
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[7] ^= 0x04), // sign
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x02), // fixedTPM
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x10), // fixedParent
     ("ak_not_restricted_signing", |s| s.edit_ak = |ak| ak[9] ^= 0x20), // sensitiveDataOrigin
+    ("ak_weak_rsa_key", |s| s.edit_ak = rsa_1024),
     ("ak_not_on_curve", |s| s.edit_ak = |ak| *ak.last_mut().unwrap() ^= 1),
-    ("certificates_not_supported", |s| s.edit_evidence = |e| e.tpm.ak_certificates.push(Base64Bytes(vec![0x30]))),
-    ("certificates_not_supported", |s| s.edit_evidence = |e| e.tpm.ek_certificates.push(Base64Bytes(vec![0x30]))),
+    ("certificate_malformed", |s| s.edit_evidence = |e| e.tpm.ak_certificates.push(Base64Bytes(vec![0x30]))),
+    ("certificate_malformed", |s| s.edit_evidence = |e| e.tpm.ek_certificates.push(Base64Bytes(vec![0x30]))),
     ("ak_not_trusted", |s| s.key = p256::ecdsa::SigningKey::from_slice(&[8; 32]).unwrap()),
     ("software_tpm_not_allowed", |s| s.policy.weakening.allow_software_tpm = false),
 ];
@@ -55,8 +56,10 @@ const ATTESTATION_KEY: &[Case] = &[
 const QUOTE: &[Case] = &[
     ("signature_malformed", |s| s.edit_evidence = |e| e.tpm.signature.0.push(0)),
     ("signature_malformed", |s| s.edit_evidence = |e| e.tpm.signature.0.clear()),
-    ("signature_unsupported", |s| s.edit_evidence = |e| e.tpm.signature.0[1] = 0x14), // RSASSA
-    ("signature_unsupported", |s| s.edit_evidence = |e| e.tpm.signature.0[3] = 0x04), // SHA-1
+    ("signature_malformed", |s| s.edit_evidence = |e| e.tpm.signature.0[1] = 0x14), // RSASSA has one field
+    ("signature_unsupported", |s| s.edit_evidence = |e| e.tpm.signature.0[1] = 0x1a), // ECDAA
+    ("signature_unsupported", |s| s.edit_evidence = |e| e.tpm.signature.0[3] = 0x0d), // SHA-512
+    ("signature_scheme_mismatch", |s| s.edit_evidence = |e| e.tpm.signature.0[3] = 0x04), // SHA-1
     ("signature_invalid", |s| s.edit_evidence = |e| e.tpm.quote.0[80] ^= 1),
     ("signature_invalid", |s| s.edit_evidence = |e| e.tpm.signature.0[6..38].fill(0)), // r = 0
     ("quote_malformed", |s| s.edit_quote = |quote| quote.push(0)),
@@ -131,9 +134,10 @@ const POLICY_AND_SESSION: &[Case] = &[
     ("past_launch_not_allowed", |s| earlier_launch_with_another_config(s, 5)),
     ("tls_key_mismatch", |s| s.connection_spki = digest(1)),
     ("evidence_too_old", |s| s.age = Duration::from_millis(30_001)),
-    ("tpm_was_reset", |s| s.established = Some(TpmClock { reset_count: 2, ..s.clock })),
-    ("tpm_was_reset", |s| s.established = Some(TpmClock { restart_count: 0, ..s.clock })),
-    ("tpm_clock_went_back", |s| s.established = Some(TpmClock { clock: s.clock.clock + 1, ..s.clock })),
+    ("attestation_key_changed", |s| s.established = Some(Established { ak_name: another_ak(), ..s.establishes() })),
+    ("tpm_was_reset", |s| established_at(s, |clock| clock.reset_count = 2)),
+    ("tpm_was_reset", |s| established_at(s, |clock| clock.restart_count = 0)),
+    ("tpm_clock_went_back", |s| established_at(s, |clock| clock.clock += 1)),
 ];
 
 /// A quote of two banks. The values of the second are wrong too, but that comes later.
@@ -147,9 +151,27 @@ fn quote_sha1_too(scenario: &mut Scenario) {
     scenario.edit_evidence = |e| _ = e.tpm.pcrs.insert(0, Digest::filled(HashAlgorithm::Sha1, 0));
 }
 
+fn established_at(scenario: &mut Scenario, bend: fn(&mut TpmClock)) {
+    let mut established = scenario.establishes();
+    bend(&mut established.clock);
+    scenario.established = Some(established);
+}
+
+fn another_ak() -> Name {
+    format!("000b{}", "00".repeat(32)).parse().unwrap()
+}
+
 fn firmware_log(scenario: &mut Scenario, log: Vec<u8>) {
     scenario.firmware = Some(log);
     scenario.policy.platform[0].firmware_log_pcrs = (0..8).collect();
+}
+
+/// A public area of RSA-1024 with RSASSA and SHA-256, and an odd modulus.
+fn rsa_1024(ak: &mut Vec<u8>) {
+    let attributes = ak[6..10].to_vec();
+    let parameters = [0x00, 0x10, 0x00, 0x14, 0x00, 0x0b, 0x04, 0x00, 0, 0, 0, 0, 0x00, 0x80];
+    let area = [&[0x00, 0x01, 0x00, 0x0b], &attributes[..], &[0, 0], &parameters, &[0xff; 128]].concat();
+    *ak = [&u16::try_from(area.len()).unwrap().to_be_bytes()[..], &area].concat();
 }
 
 /// A first launch with a configuration that no release has, cut off after `events` events.

@@ -11,8 +11,11 @@ mod firmware_vectors;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod launches;
+mod learned_policies;
 mod nonce_tree;
 mod policies;
+mod policy_signatures;
 mod robustness;
+mod spec_vectors;
 mod tpm_structures;
 mod verdicts;

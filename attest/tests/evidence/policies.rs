@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use blindllama_attest::{
-    hash::HashAlgorithm,
-    policy::{Policy, PolicyDocument, Weakening},
+    hash::{Digest, HashAlgorithm},
+    policy::{BankName, Certifies, Machine, Policy, PolicyDocument, TpmKind, TrustedRoot, Weakening},
 };
 
-use crate::kit::Scenario;
+use crate::kit::{Scenario, digest};
 
 fn text() -> String {
     Scenario::honest().policy.to_toml().unwrap()
@@ -97,5 +97,134 @@ fn values_that_make_no_sense_are_refused() {
     ] {
         let error = refused_after(edit);
         assert!(error.starts_with(&format!("policy key `{key}` is ")), "{error}");
+    }
+}
+
+#[test]
+fn pcrs_are_written_in_numeric_order() {
+    let mut document = Scenario::honest().policy;
+    for pcr in [11, 12, 9, 8] {
+        document.platform[0].pcrs.insert(pcr, digest(pcr).into());
+    }
+    let written = document.to_toml().unwrap();
+    let pcrs = written.lines().filter_map(|line| line.split_once(" = \"")?.0.parse().ok());
+    assert_eq!(pcrs.collect::<Vec<u8>>(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12], "{written}");
+}
+
+#[test]
+fn revisions_and_banks() {
+    for (edit, key) in [
+        ((|d| d.revision = Some(0)) as fn(&mut PolicyDocument), "revision"),
+        (|d| d.platform[0].firmware_log_bank = Some(BankName(HashAlgorithm::Sha1)), "platform[0].firmware_log_bank"),
+        (|d| d.platform[0].firmware_log_bank = Some(BankName(HashAlgorithm::Sha384)), "platform[0].firmware_log_bank"),
+        (|d| _ = sha1_platform(d, vec![]).platform[0].pcrs.remove(HashAlgorithm::Sha1, 0), "platform[0].pcrs.sha1"),
+        (|d| _ = sha1_platform(d, vec![1]), "platform[0].firmware_log_pcrs[0]"),
+    ] {
+        let error = refused_after(edit);
+        assert!(error.starts_with(&format!("policy key `{key}` is ")), "{error}");
+    }
+    let mut document = Scenario::honest().policy;
+    sha1_platform(&mut document, vec![0]);
+    document.revision = Some(7);
+    let policy = Policy::parse(&document.to_toml().unwrap()).unwrap();
+    assert_eq!((policy.revision(), policy.document()), (Some(7), &document));
+}
+
+/// The platform also pins SHA-1's PCR 0, and wants `explained` by a log of that bank.
+fn sha1_platform(document: &mut PolicyDocument, explained: Vec<u8>) -> &mut PolicyDocument {
+    let platform = &mut document.platform[0];
+    platform.pcrs.insert(0, Digest::filled(HashAlgorithm::Sha1, 1));
+    platform.firmware_log_bank = Some(BankName(HashAlgorithm::Sha1));
+    platform.firmware_log_pcrs = explained;
+    document
+}
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n";
+
+fn authority(certifies: Certifies, machine: Vec<Machine>) -> TrustedRoot {
+    let (name, certificate) = ("maker".to_owned(), CERTIFICATE.to_owned());
+    TrustedRoot { name, certifies, kind: TpmKind::Hardware, certificate, machine }
+}
+
+fn machine(name: &str) -> Machine {
+    Machine { name: name.to_owned(), ak_name: None, ek_sha256: None, certificate_sha256: Some(digest(1)) }
+}
+
+/// Both kinds of authorities, and machines by each kind of identity.
+fn trusting_authorities() -> PolicyDocument {
+    let mut document = Scenario::honest().policy;
+    let ak_name = Some(document.trusted_ak[0].name);
+    let by_ak = Machine { ak_name, certificate_sha256: None, ..machine("by AK") };
+    let by_ek = Machine { ek_sha256: Some(digest(2)), certificate_sha256: None, ..machine("by EK") };
+    document.trusted_root = vec![
+        authority(Certifies::AttestationKey, vec![by_ak, machine("by certificate")]),
+        TrustedRoot {
+            name: "other maker".to_owned(),
+            ..authority(Certifies::EndorsementKey, vec![by_ek, machine("by certificate")])
+        },
+    ];
+    document
+}
+
+#[test]
+fn authorities_are_enough() {
+    let document = PolicyDocument { trusted_ak: Vec::new(), ..trusting_authorities() };
+    let policy = Policy::parse(&document.to_toml().unwrap()).unwrap();
+    assert_eq!(policy.document().trusted_root, document.trusted_root);
+    let identities =
+        policy.document().trusted_root.iter().flat_map(|root| &root.machine).map(|machine| machine.identity().unwrap());
+    let keys: Vec<_> = identities.map(|identity| identity.policy_key()).collect();
+    assert_eq!(keys, ["ak_name", "certificate_sha256", "ek_sha256", "certificate_sha256"]);
+}
+
+#[test]
+fn an_authority_without_machines_has_to_be_allowed() {
+    let mut document = trusting_authorities();
+    document.trusted_root[1].machine.clear();
+    let error = Policy::try_from(document.clone()).unwrap_err().to_string();
+    assert!(error.contains("`trusted_root[1].machine` is an empty list") && error.contains("any_machine"), "{error}");
+    document.weakening.any_machine = true;
+    assert!(Policy::try_from(document).unwrap().weakenings().contains(&Weakening::AnyMachine));
+}
+
+#[test]
+fn authorities_that_make_no_sense_are_refused() {
+    const NO_CERTIFICATE: &str = "trusted_root[0].certificate";
+    for (edit, key) in [
+        ((|d| d.trusted_root[1].name.clear()) as fn(&mut PolicyDocument), "trusted_root[1].name"),
+        (|d| d.trusted_root[1].name = "maker".to_owned(), "trusted_root[1].name"),
+        (|d| d.trusted_root[0].certificate.clear(), NO_CERTIFICATE),
+        (|d| d.trusted_root[0].certificate += CERTIFICATE, NO_CERTIFICATE),
+        (|d| d.trusted_root[0].certificate = CERTIFICATE.replace("CERTIFICATE", "PUBLIC KEY"), NO_CERTIFICATE),
+        (|d| d.trusted_root[0].certificate = CERTIFICATE.replace("MIIB", "MII"), NO_CERTIFICATE),
+        (|d| d.trusted_root[0].certificate = CERTIFICATE.replace("MIIB\nAAAA\n", ""), NO_CERTIFICATE),
+        (|d| d.trusted_root[0].certificate.insert_str(0, "maker: "), NO_CERTIFICATE),
+        (|d| d.trusted_root[0].machine[1].name.clear(), "trusted_root[0].machine[1].name"),
+        (|d| d.trusted_root[0].machine[1].name = "by AK".to_owned(), "trusted_root[0].machine[1].name"),
+        (|d| d.trusted_root[0].machine[0].ak_name = None, "trusted_root[0].machine[0]"),
+        (|d| d.trusted_root[0].machine[0].certificate_sha256 = Some(digest(1)), "trusted_root[0].machine[0]"),
+        (|d| d.trusted_root[0].certifies = Certifies::EndorsementKey, "trusted_root[0].machine[0]"),
+        (|d| d.trusted_root[1].certifies = Certifies::AttestationKey, "trusted_root[1].machine[0]"),
+    ] {
+        let mut document = trusting_authorities();
+        edit(&mut document);
+        let written = document.to_toml().unwrap();
+        let error = Policy::parse(&written).expect_err(&written).to_string();
+        assert!(error.starts_with(&format!("policy key `{key}` is ")), "{error}");
+    }
+}
+
+#[test]
+fn authorities_are_read_strictly() {
+    let written = trusting_authorities().to_toml().unwrap();
+    for (from, to, key) in [
+        ("certifies = \"endorsement-key\"\n", "", "trusted_root[1]"),
+        ("certifies = \"endorsement-key\"", "certifies = \"any-key\"", "trusted_root[1].certifies"),
+        ("name = \"by EK\"", "name = \"by EK\"\nek = \"\"", "trusted_root[1].machine[0]"),
+    ] {
+        let changed = written.replacen(from, to, 1);
+        assert_ne!(written, changed, "{from} is not in the policy:\n{written}");
+        let error = Policy::parse(&changed).expect_err(to).to_string();
+        assert!(error.contains(key), "{error}");
     }
 }

@@ -3,8 +3,9 @@
 use blindllama_attest::{
     evidence::EvidenceDocument,
     firmware::FirmwareLog,
+    pcr_banks::PcrBanks,
     policy::Policy,
-    tpm::{AttestationKey, EcdsaSignature, Quote},
+    tpm::{AttestationKey, Quote, QuoteKey, Signature},
 };
 use proptest::prelude::*;
 
@@ -23,7 +24,9 @@ fn splice(mut bytes: Vec<u8>, at: prop::sample::Index, removed: usize, added: &[
 
 fn parse_everything(bytes: &[u8]) {
     let _ = AttestationKey::parse(bytes);
-    let _ = EcdsaSignature::parse(bytes);
+    let _ = QuoteKey::parse(bytes);
+    let _ = PcrBanks::from_json(bytes);
+    let _ = Signature::parse(bytes);
     let _ = Quote::parse(bytes);
     let _ = FirmwareLog::parse(bytes);
     let _ = EvidenceDocument::parse(bytes);

@@ -4,7 +4,7 @@ use blindllama_attest::{
     pcr_banks::PcrBanks,
     policy::{ApplicationMeasurements, ReleaseStatus, TpmKind, Weakening},
     tpm::TpmClock,
-    verify::UnixTime,
+    verify::{Established, UnixTime},
 };
 
 use crate::{
@@ -25,7 +25,7 @@ fn honest_evidence_passes_all_sixteen_checks_in_order() {
     assert_eq!((peer.platform(), peer.release()), ("swtpm", "dev"));
     assert_eq!(peer.application_measurements(), ApplicationMeasurements::SelfReported);
     assert_eq!(peer.weakenings(), [Weakening::SoftwareTpm, Weakening::SelfReported]);
-    assert_eq!((*peer.clock(), peer.verified_at()), (scenario.clock, UnixTime(1_800_000_000)));
+    assert_eq!((peer.established(), peer.verified_at()), (scenario.establishes(), UnixTime(1_800_000_000)));
 }
 
 #[test]
@@ -76,8 +76,9 @@ fn earlier_launches_of_the_policys_releases_are_accepted_wherever_they_were_cut_
 #[test]
 fn an_established_session_goes_on_while_the_clock_does() {
     let mut scenario = Scenario::honest();
-    scenario.established = Some(TpmClock { clock: 4000, safe: false, ..scenario.clock });
+    let clock = TpmClock { clock: 4000, safe: false, ..scenario.clock };
+    scenario.established = Some(Established { clock, ..scenario.establishes() });
     scenario.verify().unwrap();
-    scenario.established = Some(scenario.clock);
+    scenario.established = Some(scenario.establishes());
     scenario.verify().unwrap();
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use blindllama_attest::{
     application::{Event, LaunchBegin, LaunchPcr, LoggedEvent, MeasuredFile, MeasuredManifest, Parts},
     binding::Binding,
+    credential::ActivatedKey,
     digest::Sha256Digest,
     evidence::{
         EventLogs, EvidenceDocument, TpmEvidence, VERSION,
@@ -19,7 +20,7 @@ use blindllama_attest::{
         ApplicationMeasurements, Platform, Policy, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches,
     },
     tpm::{AttestationKey, TpmClock},
-    verify::{Expected, UnixTime, VerifiedPeer, VerifyError, verify},
+    verify::{Established, Expected, UnixTime, VerifiedPeer, VerifyError, verify},
 };
 use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 
@@ -49,7 +50,8 @@ pub(crate) struct Scenario {
     pub(crate) nonce: Nonce,
     pub(crate) connection_spki: Sha256Digest,
     pub(crate) age: Duration,
-    pub(crate) established: Option<TpmClock>,
+    pub(crate) activated: Option<ActivatedKey>,
+    pub(crate) established: Option<Established>,
     /// Bends the quote before it is signed.
     pub(crate) edit_quote: fn(&mut Vec<u8>),
     /// Bends the TPM2B_PUBLIC.
@@ -81,12 +83,18 @@ impl Scenario {
             nonce: Nonce::from_bytes(vec![0x55; 32]).unwrap(),
             connection_spki: digest(0xe1),
             age: Duration::from_secs(1),
+            activated: None,
             established: None,
             edit_quote: |_| {},
             edit_ak: |_| {},
             edit_evidence: |_| {},
             edit_document: |_| {},
         }
+    }
+
+    /// What a verdict on this scenario establishes.
+    pub(crate) fn establishes(&self) -> Established {
+        Established { ak_name: self.policy.trusted_ak[0].name, clock: self.clock }
     }
 
     pub(crate) fn ak_public(&self) -> Vec<u8> {
@@ -173,6 +181,7 @@ impl Scenario {
             nonce: &self.nonce,
             connection_spki_sha256: self.connection_spki,
             age: self.age,
+            activated: self.activated.as_ref(),
             established: self.established.as_ref(),
         };
         verify(document, &policy, &expected, UnixTime(1_800_000_000))

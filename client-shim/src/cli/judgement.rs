@@ -4,7 +4,7 @@ use blindllama_attest::{
     digest::Sha256Digest,
     evidence::EvidenceDocument,
     explain::{Explained, Explanation, Reference, documents_wanted, explain, explained_checks},
-    verify::{UnixTime, VerifiedPeer, VerifyError},
+    verify::{PassedCheck, UnixTime, VerifiedPeer, VerifyError},
 };
 
 use super::policy_file::PolicyFile;
@@ -43,6 +43,7 @@ pub(super) enum Source {
 /// A verdict, its evidence and its policy.
 pub(super) struct Judgement {
     pub(super) verdict: Result<Verdict, Refusal>,
+    passed: Vec<PassedCheck>,
     pub(super) policy: PolicyFile,
     pub(super) source: Source,
     /// The evidence's time; `None` where none came.
@@ -61,17 +62,27 @@ impl Judgement {
 
     /// Judges what a gateway answered.
     pub(super) fn of_fetched(fetched: Result<FetchedEvidence, Refusal>, client: EvidenceClient, policy: PolicyFile) -> Self {
-        let at = fetched.as_ref().ok().map(|fetched| fetched.fetched_at);
-        let document = fetched.as_ref().ok().and_then(|fetched| EvidenceDocument::parse(&fetched.document).ok());
-        let verdict = fetched.and_then(|fetched| Ok(Verdict::Now(fetched.verify(&policy.policy, None)?)));
-        Self { verdict, policy, source: Source::Gateway(client), at, document, explanation: None }
+        let fetched = match fetched {
+            Ok(fetched) => fetched,
+            Err(refusal) => return Self::without_evidence(refusal, client, policy),
+        };
+        let (at, document) = (Some(fetched.fetched_at), EvidenceDocument::parse(&fetched.document).ok());
+        let (passed, verdict) = fetched.verify_with_report(&policy.policy, None);
+        let verdict = verdict.map(Verdict::Now).map_err(Refusal::from);
+        Self { verdict, passed, policy, source: Source::Gateway(client), at, document, explanation: None }
+    }
+
+    fn without_evidence(refusal: Refusal, client: EvidenceClient, policy: PolicyFile) -> Self {
+        let (verdict, source) = (Err(refusal), Source::Gateway(client));
+        Self { verdict, passed: Vec::new(), policy, source, at: None, document: None, explanation: None }
     }
 
     /// Judges evidence out of a file.
     pub(super) fn of_saved(saved: SavedEvidence, policy: PolicyFile) -> Self {
-        let verdict = saved.verify(&policy.policy).map(Verdict::Past).map_err(Refusal::from);
+        let (passed, verdict) = saved.verify_with_report(&policy.policy);
+        let verdict = verdict.map(Verdict::Past).map_err(Refusal::from);
         let (at, document) = (Some(saved.fetched_at()), EvidenceDocument::parse(saved.document()).ok());
-        Self { verdict, policy, source: Source::Saved(saved), at, document, explanation: None }
+        Self { verdict, passed, policy, source: Source::Saved(saved), at, document, explanation: None }
     }
 
     /// Finds out why a check failed, with documents of the reference folder, the gateway and the file.
@@ -84,11 +95,11 @@ impl Judgement {
 
     /// All sixteen checks.
     pub(super) fn checks(&self) -> Vec<Explained> {
-        match &self.verdict {
-            Ok(verdict) => explained_checks(verdict.peer().checks(), None),
-            Err(Refusal::Evidence(error)) => explained_checks(&[], Some(error)),
-            Err(_) => explained_checks(&[], None),
-        }
+        let failed = match &self.verdict {
+            Err(Refusal::Evidence(error)) => Some(error),
+            _ => None,
+        };
+        explained_checks(&self.passed, failed)
     }
 
     async fn reference(&self, error: &VerifyError) -> Reference {

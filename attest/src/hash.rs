@@ -8,6 +8,8 @@ use data_encoding::HEXLOWER;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
+use crate::digest::Sha256Digest;
+
 /// A hash algorithm of a PCR bank or of a signature scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HashAlgorithm {
@@ -139,6 +141,13 @@ impl Digest {
         self.padded.get(..self.algorithm.size()).unwrap_or(&self.padded)
     }
 
+    /// The digest as our own formats write it, if it is of SHA-256.
+    #[must_use]
+    pub fn as_sha256(&self) -> Option<Sha256Digest> {
+        let bytes = self.as_bytes().try_into().ok()?;
+        (self.algorithm == HashAlgorithm::Sha256).then(|| Sha256Digest::from_bytes(bytes))
+    }
+
     /// `H(self ‖ digest)`: what TPM2_PCR_Extend does to a PCR of this bank (TPM 2.0 Library, Part 3, section 22.2).
     #[must_use]
     pub fn extended_with(&self, digest: &[u8]) -> Self {
@@ -164,8 +173,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl From<crate::digest::Sha256Digest> for Digest {
-    fn from(digest: crate::digest::Sha256Digest) -> Self {
+impl From<Sha256Digest> for Digest {
+    fn from(digest: Sha256Digest) -> Self {
         Self::padded(HashAlgorithm::Sha256, digest.as_bytes())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Allow, Context, Detail, DetailKind, Explanation, pcr_meaning};
 use crate::{
-    firmware::{FirmwareEvent, FirmwareLog},
+    firmware::{EventDifference, FirmwareEvent, FirmwareLog, difference},
     hash::HashAlgorithm,
     policy::Policy,
     verify::BootLogError,
@@ -53,19 +53,32 @@ pub(super) fn with_boot_event(explanation: Explanation, pcr: u8, bank: HashAlgor
 
 /// The one place that compares firmware logs.
 fn first_difference(expected: &[u8], found: &[u8], bank: HashAlgorithm, pcr: u8) -> Result<Option<Detail>, String> {
-    if bank != HashAlgorithm::Sha256 {
-        return Err(format!("boot events are compared in the sha256 bank alone, and PCR {pcr} differs in {bank}"));
-    }
     let expected = FirmwareLog::parse(expected).map_err(|error| format!("the reference firmware log cannot be used: {error}"))?;
     let found = FirmwareLog::parse(found).map_err(|error| format!("the evidence's firmware log cannot be used: {error}"))?;
-    let events =
-        |log: &FirmwareLog| -> Vec<FirmwareEvent> { log.events().iter().filter(|event| event.pcr == pcr).copied().collect() };
-    let (expected, found) = (events(&expected), events(&found));
-    let digest = |events: &[FirmwareEvent], index: usize| events.get(index).map(|event| event.digest.to_hex());
-    let count = expected.len().max(found.len());
-    let first = (0..count).find(|index| digest(&expected, *index) != digest(&found, *index));
-    Ok(first.map(|index| {
-        let subject = format!("event {index} of PCR {pcr}");
-        Detail::new(DetailKind::BootEvent, subject, digest(&expected, index), digest(&found, index))
+    let told = |event: &FirmwareEvent| told(event, bank);
+    Ok(difference(&expected, &found, bank, pcr).map(|difference| match difference {
+        EventDifference::StartupLocality { expected, found } => {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            Detail::new(
+                DetailKind::BootEvent,
+                "the locality of TPM2_Startup, with which PCR 0 starts",
+                Some(expected),
+                Some(found),
+            )
+        }
+        EventDifference::Changed { expected, found } => detail(found, Some(told(expected)), Some(told(found))),
+        EventDifference::Missing { expected } => detail(expected, Some(told(expected)), None),
+        EventDifference::Added { found } => detail(found, None, Some(told(found))),
     }))
+}
+
+fn detail(event: &FirmwareEvent, expected: Option<String>, found: Option<String>) -> Detail {
+    let subject = format!("event {} of the log, {} in PCR {}", event.index(), event.event_type(), event.pcr());
+    Detail::new(DetailKind::BootEvent, subject, expected, found)
+}
+
+/// What an event claims to be, and its digest, which the quote confirms.
+fn told(event: &FirmwareEvent, bank: HashAlgorithm) -> String {
+    let digest = event.digest(bank).map_or_else(|| "no digest".to_owned(), |digest| format!("{bank}:{digest}"));
+    format!("{event}, {digest}")
 }

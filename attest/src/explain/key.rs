@@ -46,7 +46,8 @@ pub(super) fn trust(error: &TrustError, policy: &Policy) -> Explanation {
             let index = policy.document().trusted_root.iter().position(|root| root.name == *authority);
             let line = format!("[[trusted_root.machine]]\nname = \"what you call this machine\"\nak_name = \"{name}\"");
             let allow = index.map(|index| Allow::new(format!("trusted_root[{index}].machine"), line));
-            let advice = "Its maker vouches for this TPM, but it is none of the machines that you meant. Add it only if you know it.";
+            let advice =
+                "Its maker vouches for this TPM, but it is none of the machines that you meant. Add it only if you know it.";
             Explanation { found: Some(name.to_string()), ..Explanation::new(what, advice) }.allowed_by(allow)
         }
         TrustError::CertificateOfAnotherKey { certified, found } => {

@@ -9,7 +9,8 @@ pub(super) fn session(error: &SessionError) -> Explanation {
         SessionError::TooOld { age, limit } => too_old(age.as_secs_f64(), limit.as_secs()),
         SessionError::AttestationKeyChanged { before, now } => {
             let what = "another TPM answers for the same TLS key, and a TLS key does not move between machines";
-            Explanation::new(what, "Connect anew; if it happens again, ask the operator. No policy can allow it.").values(before, now)
+            Explanation::new(what, "Connect anew; if it happens again, ask the operator. No policy can allow it.")
+                .values(before, now)
         }
         SessionError::TpmWasReset { before, now } => {
             let what = "the machine was rebooted or resumed while a session was open";

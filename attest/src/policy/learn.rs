@@ -155,7 +155,7 @@ fn launch_pcrs(events: &[LoggedEvent]) -> Result<(u8, u8), LearnError> {
 /// The value at which the application log begins: what the boot loader left there, if that is what explains the quote.
 fn launch_start(pcr: u8, events: &[LoggedEvent], quoted: &PcrBanks, log: Option<&FirmwareLog>) -> Option<Sha256Digest> {
     let quoted = quoted.get(HashAlgorithm::Sha256, pcr)?;
-    let start = log?.replay(pcr);
+    let start = log?.replay(HashAlgorithm::Sha256, pcr)?.as_sha256()?;
     let explains = |start| Digest::from(LaunchPcr { pcr, start }.replay(events)) == quoted;
     (start != Sha256Digest::ZERO && explains(start)).then_some(start)
 }
@@ -163,7 +163,7 @@ fn launch_start(pcr: u8, events: &[LoggedEvent], quoted: &PcrBanks, log: Option<
 /// The pinned PCRs to whose value the log leads.
 fn explained(log: &FirmwareLog, pcrs: &PcrBanks) -> Vec<u8> {
     let bank = pcrs.bank(HashAlgorithm::Sha256).into_iter().flatten();
-    bank.filter(|(pcr, value)| Digest::from(log.replay(**pcr)) == **value).map(|(pcr, _)| *pcr).collect()
+    bank.filter(|(pcr, value)| log.replay(HashAlgorithm::Sha256, **pcr) == Some(**value)).map(|(pcr, _)| *pcr).collect()
 }
 
 fn learn_releases(events: &[LoggedEvent], pcrs: LaunchPcrs, name: &str) -> Result<Vec<Release>, LearnError> {

@@ -27,7 +27,6 @@ pub use signature::{Signature, SignatureError};
 /// Algorithm identifiers of the TCG Algorithm Registry.
 pub(crate) mod algorithm {
     pub(crate) const RSA: u16 = 0x0001;
-    pub(crate) const SHA256: u16 = 0x000b;
     pub(crate) const NULL: u16 = 0x0010;
     pub(crate) const RSASSA: u16 = 0x0014;
     pub(crate) const RSAPSS: u16 = 0x0016;

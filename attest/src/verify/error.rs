@@ -132,7 +132,7 @@ impl VerifyError {
         (11, "firmware_log_missing"),
         (11, "firmware_log_malformed"),
         (11, "firmware_log_sha1_only"),
-        (11, "firmware_log_without_sha256"),
+        (11, "firmware_log_without_bank"),
         (11, "firmware_log_mismatch"),
         (12, "event_digest_mismatch"),
         (12, "application_log_mismatch"),
@@ -234,8 +234,8 @@ const fn boot_log_code(error: &BootLogError) -> &'static str {
         BootLogError::FirmwareLogNotExpected { .. } => "firmware_log_not_expected",
         BootLogError::FirmwareLogMissing { .. } => "firmware_log_missing",
         BootLogError::FirmwareLog(FirmwareLogError::Malformed(_)) => "firmware_log_malformed",
-        BootLogError::FirmwareLog(FirmwareLogError::Sha1Only) => "firmware_log_sha1_only",
-        BootLogError::FirmwareLog(FirmwareLogError::NoSha256Bank) => "firmware_log_without_sha256",
+        BootLogError::FirmwareLog(FirmwareLogError::Sha1Only { .. }) => "firmware_log_sha1_only",
+        BootLogError::FirmwareLog(FirmwareLogError::NoSuchBank { .. }) => "firmware_log_without_bank",
         BootLogError::FirmwareLogMismatch { .. } => "firmware_log_mismatch",
     }
 }

@@ -98,14 +98,16 @@ fn missing_log(platform: &Platform, pcrs: &[u8]) -> BootLogError {
 
 fn check_firmware_log(log: &Base64Bytes, known: &Known<'_, '_>) -> Result<String, BootLogError> {
     let log = FirmwareLog::parse(&log.0)?;
+    let bank = log.require_bank(known.platform.firmware_log_bank())?;
     let pcrs = &known.platform.firmware_log_pcrs;
     for pcr in pcrs {
-        let (replayed, quoted) = (log.replay(*pcr).into(), known.value(HashAlgorithm::Sha256, *pcr));
+        let (replayed, quoted) = (bank.replay(*pcr), known.value(bank.algorithm(), *pcr));
         if quoted != replayed {
             return Err(BootLogError::FirmwareLogMismatch { pcr: *pcr, replayed, quoted });
         }
     }
-    Ok(format!("{} events of the firmware log explain PCRs {pcrs:?}", log.events().len()))
+    let events = log.events().iter().filter(|event| event.extends()).count();
+    Ok(format!("{events} events of the firmware log explain PCRs {pcrs:?}"))
 }
 
 /// Check 12: the application log replays to its PCRs, is well-formed and sealed.

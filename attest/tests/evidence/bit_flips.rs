@@ -1,8 +1,12 @@
 //! No bit of the evidence is free: whatever is flipped, the evidence is refused.
 
-use blindllama_attest::{evidence::EvidenceDocument, pcr_banks::PcrBanks, verify::VerifyError};
+use blindllama_attest::{evidence::EvidenceDocument, verify::VerifyError};
 
-use crate::{firmware_vectors, kit::Scenario};
+use crate::{
+    eventlog_vector::{Vector, sha256_offsets},
+    kit::Scenario,
+    verdicts::booted_as_in,
+};
 
 /// Flips each bit of the bytes that `part` finds, alone, and hands the verdict to `check`.
 fn flip_each(part: fn(&mut EvidenceDocument) -> &mut Vec<u8>, check: fn(&VerifyError) -> bool) {
@@ -47,15 +51,12 @@ fn every_bit_of_the_document_matters() {
 
 #[test]
 fn every_byte_of_a_firmware_digest_matters() {
-    let vector = "sha256-only-intel-board";
-    let mut scenario = Scenario::honest();
-    scenario.boot_pcrs = firmware_vectors::pcrs(vector);
-    scenario.policy.platform[0].pcrs = PcrBanks::sha256(scenario.boot_pcrs.clone());
-    scenario.policy.platform[0].firmware_log_pcrs = (0..8).collect();
-    let log = firmware_vectors::read(vector);
-    for offset in firmware_vectors::sha256_offsets(&log) {
+    let vector = Vector::read("eventlog/sha256-only-intel-board");
+    let mut scenario = booted_as_in(&vector);
+    let log = vector.log();
+    for offset in sha256_offsets(log) {
         for byte in 0..32 {
-            let mut changed = log.clone();
+            let mut changed = log.to_vec();
             changed[offset + byte] ^= 1 << (byte % 8);
             scenario.firmware = Some(changed);
             assert_eq!(scenario.verify().unwrap_err().code(), "firmware_log_mismatch", "byte {byte} at {offset}");

@@ -14,7 +14,7 @@ use blindllama_attest::{
 };
 
 use crate::{
-    firmware_vectors,
+    eventlog_vector::Vector,
     kit::{Scenario, digest, launch, release, spec_id_event},
 };
 
@@ -88,9 +88,9 @@ const LOGS: &[Case] = &[
     ("firmware_log_not_expected", |s| s.firmware = Some(Vec::new())),
     ("firmware_log_missing", |s| s.policy.platform[0].firmware_log_pcrs = vec![0]),
     ("firmware_log_malformed", |s| firmware_log(s, vec![0; 20])),
-    ("firmware_log_sha1_only", |s| firmware_log(s, firmware_vectors::read("gce-debian10-sha1"))),
-    ("firmware_log_without_sha256", |s| firmware_log(s, spec_id_event(&[(0x0004, 20)]))),
-    ("firmware_log_mismatch", |s| firmware_log(s, firmware_vectors::read("sha256-only-intel-board"))),
+    ("firmware_log_sha1_only", |s| firmware_log(s, Vector::read("eventlog/gce-debian10-sha1").log().to_vec())),
+    ("firmware_log_without_bank", |s| firmware_log(s, spec_id_event(&[(0x0004, 20)]))),
+    ("firmware_log_mismatch", |s| firmware_log(s, Vector::read("eventlog/sha256-only-intel-board").log().to_vec())),
     ("event_digest_mismatch", |s| s.edit_evidence = |e| e.event_log.application[2].digest = Sha256Digest::ZERO),
     ("event_digest_mismatch", |s| s.log[2].event = Event::GatewayBinary(MeasuredFile { sha256: digest(0xa1), bytes: 1 })),
     ("application_log_mismatch", |s| s.edit_evidence = |e| _ = e.event_log.application.pop()),

@@ -5,9 +5,11 @@
 
 mod bit_flips;
 mod documents;
+#[path = "../eventlog_vectors/vector.rs"]
+#[allow(dead_code, reason = "the event logs' own tests need more of it")]
+mod eventlog_vector;
 mod every_code;
 mod explanations;
-mod firmware_vectors;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod launches;

@@ -10,7 +10,7 @@ use blindllama_attest::{
 use proptest::prelude::*;
 
 use crate::{
-    firmware_vectors,
+    eventlog_vector::Vector,
     kit::{Scenario, sign, spec_id_event},
 };
 
@@ -48,7 +48,7 @@ proptest! {
     ) {
         let scenario = Scenario::honest();
         let quote = scenario.quote();
-        let log = firmware_vectors::read("laptop-startup-locality-3");
+        let log = Vector::read("eventlog/laptop-startup-locality-3").log().to_vec();
         let policy = scenario.policy.to_toml().unwrap().into_bytes();
         for bytes in [scenario.ak_public(), sign(&scenario.key, &quote), quote, log, policy] {
             parse_everything(&splice(bytes, at, removed, &added));

@@ -1,15 +1,20 @@
 //! `blindllama evidence`: saves evidence, and shows what is in it.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use blindllama_attest::{
     application::{Event, MeasuredFile, MeasuredManifest},
     digest::Sha256Digest,
     evidence::EvidenceDocument,
 };
+use clap::{Args, Subcommand};
 
 use super::{
-    EvidenceFetchOptions, EvidenceShowOptions, Outcome, evidence_show,
+    Outcome, evidence_show,
     judgement::Judgement,
     policy_file::{PolicyFile, read_at_most},
     report, style,
@@ -18,6 +23,7 @@ use super::{
 };
 use crate::{
     evidence_client::{EvidenceClient, FetchedEvidence},
+    gateway_url::GatewayUrl,
     saved_evidence::{MAX_BUNDLE_BYTES, SavedEvidence},
     timeouts::Timeouts,
 };
@@ -25,8 +31,53 @@ use crate::{
 /// The most manifests that are saved, in bytes: as base64 they have to fit into a bundle, with the evidence.
 const MAX_SAVED_MANIFEST_BYTES: usize = 36 * 1024 * 1024;
 
+/// What to do with evidence.
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceAction {
+    /// Save the gateway's evidence, to be verified again later; with --policy, verify it at once too.
+    #[command(after_help = super::EXIT_STATUS)]
+    Fetch(EvidenceFetchOptions),
+    /// Show what saved evidence holds, without judging it.
+    #[command(after_help = super::EXIT_STATUS)]
+    Show(EvidenceShowOptions),
+}
+
+/// What to fetch, and where to.
+#[derive(Debug, Args)]
+pub(super) struct EvidenceFetchOptions {
+    /// The gateway, such as https://gateway.example:8443.
+    #[arg(long, value_name = "URL", env = "BLINDLLAMA_GATEWAY")]
+    gateway: GatewayUrl,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Save the documents behind the application log too, so that a refusal can be explained offline.
+    #[arg(long)]
+    manifests: bool,
+    /// Verify the evidence at once, under this policy; it is saved either way.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(super) struct EvidenceShowOptions {
+    /// The saved evidence.
+    file: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(action: EvidenceAction) -> Outcome {
+    match action {
+        EvidenceAction::Fetch(options) => fetch(options).await,
+        EvidenceAction::Show(options) => show(&options),
+    }
+}
+
 /// Fetches and saves; where a policy is given, judges too.
-pub(super) async fn fetch(options: EvidenceFetchOptions) -> Outcome {
+async fn fetch(options: EvidenceFetchOptions) -> Outcome {
     let policy = match options.policy.as_deref().map(PolicyFile::read).transpose() {
         Ok(policy) => policy,
         Err(outcome) => return outcome,
@@ -105,7 +156,7 @@ fn documents(document: &[u8]) -> BTreeSet<Sha256Digest> {
 }
 
 /// Prints what a bundle holds, without judging it.
-pub(super) fn show(options: &EvidenceShowOptions) -> Outcome {
+fn show(options: &EvidenceShowOptions) -> Outcome {
     let bundle = match read_bundle(&options.file) {
         Ok(bundle) => bundle,
         Err(outcome) => return outcome,

@@ -1,11 +1,14 @@
 //! The `blindllama` command line.
 
 mod connect;
+mod eventlog;
 mod evidence;
 mod evidence_show;
 mod explain;
 mod judgement;
+mod pcr_values;
 mod policy_file;
+mod quote;
 mod report;
 mod style;
 mod text;
@@ -67,42 +70,12 @@ enum Action {
     Verify(VerifyOptions),
     /// Save evidence, or show what saved evidence holds.
     #[command(subcommand)]
-    Evidence(EvidenceAction),
-}
-
-#[derive(Debug, Subcommand)]
-enum EvidenceAction {
-    /// Save the gateway's evidence, to be verified again later; with --policy, verify it at once too.
-    #[command(after_help = EXIT_STATUS)]
-    Fetch(EvidenceFetchOptions),
-    /// Show what saved evidence holds, without judging it.
-    #[command(after_help = EXIT_STATUS)]
-    Show(EvidenceShowOptions),
-}
-
-#[derive(Debug, Args)]
-struct EvidenceFetchOptions {
-    /// The gateway, such as https://gateway.example:8443.
-    #[arg(long, value_name = "URL", env = "BLINDLLAMA_GATEWAY")]
-    gateway: GatewayUrl,
-    /// The file to write.
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
-    /// Save the documents behind the application log too, so that a refusal can be explained offline.
-    #[arg(long)]
-    manifests: bool,
-    /// Verify the evidence at once, under this policy; it is saved either way.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct EvidenceShowOptions {
-    /// The saved evidence.
-    file: PathBuf,
-    /// Print one JSON object instead of text.
-    #[arg(long)]
-    json: bool,
+    Evidence(evidence::EvidenceAction),
+    /// Check quotes of any TPM, in files as tpm2_quote writes them.
+    #[command(subcommand)]
+    Quote(quote::QuoteAction),
+    /// Read a firmware's event log and replay it.
+    Eventlog(eventlog::EventlogOptions),
 }
 
 #[derive(Debug, Args)]
@@ -177,8 +150,9 @@ pub fn main() -> ExitCode {
     let outcome = match command.action {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
-        Action::Evidence(EvidenceAction::Fetch(options)) => runtime.block_on(evidence::fetch(options)),
-        Action::Evidence(EvidenceAction::Show(options)) => evidence::show(&options),
+        Action::Evidence(action) => runtime.block_on(evidence::run(action)),
+        Action::Quote(action) => quote::run(&action),
+        Action::Eventlog(options) => eventlog::run(options),
     };
     outcome.into()
 }

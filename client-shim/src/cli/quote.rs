@@ -24,7 +24,9 @@ const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, Subcommand)]
 pub(super) enum QuoteAction {
     /// Check signature, nonce, PCR values, event log and certificate of a quote, as far as they are given.
-    #[command(after_help = "Exit status: 0 everything that was given holds, 1 something does not, 2 wrong usage, 5 a file cannot be read.")]
+    #[command(
+        after_help = "Exit status: 0 everything that was given holds, 1 something does not, 2 wrong usage, 5 a file cannot be read."
+    )]
     Check(Box<QuoteCheckOptions>),
 }
 
@@ -138,7 +140,9 @@ fn holds(checked: &CheckedQuote, raw: &RawQuote<'_>) -> Told {
     let clock = checked.quote.clock;
     told.add(Line::passed("quote", format!("a TPM made it, after {} resets, at clock {} ms", clock.reset_count, clock.clock)));
     told.add(match raw.nonce {
-        Some(nonce) if !not_checked(NotChecked::Nonce) => Line::passed("nonce", format!("it answers the nonce of {} bytes", nonce.len())),
+        Some(nonce) if !not_checked(NotChecked::Nonce) => {
+            Line::passed("nonce", format!("it answers the nonce of {} bytes", nonce.len()))
+        }
         _ => Line::not_checked("nonce", NotChecked::Nonce.to_string()),
     });
     if checked.uses_sha1 {

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod cli;
+mod eventlog;
 mod explained;
 mod forwarding;
 mod kit;
 mod local_clients;
+mod quotes;
 mod refusals;
 mod renewal;
 mod saved;

@@ -39,11 +39,18 @@ const WINDOWS: &str = "gcp-windows-sha1";
 fn what_was_not_given_is_not_checked_and_said_so() {
     let (status, printed) = check(&files(SIMULATOR, "ak_public.pem"), &[]);
     assert_eq!(status, 0, "{printed}");
-    assert!(printed.contains("The quote is well signed; not checked: key, nonce, pcr_values, event_log, certificate"), "{printed}");
+    assert!(
+        printed.contains("The quote is well signed; not checked: key, nonce, pcr_values, event_log, certificate"),
+        "{printed}"
+    );
     assert!(!printed.to_lowercase().contains("verified"), "{printed}");
     let pcrs = vector(SIMULATOR, "pcrs.json");
     let (status, told) = json_of(&files(SIMULATOR, "ak_public.tpmt"), &["--nonce", &nonce(SIMULATOR), "--pcrs", &pcrs]);
-    assert_eq!((status, &told["accepted"], &told["not_checked"]), (0, &json!(true), &json!(["event_log", "certificate"])), "{told}");
+    assert_eq!(
+        (status, &told["accepted"], &told["not_checked"]),
+        (0, &json!(true), &json!(["event_log", "certificate"])),
+        "{told}"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use blindllama_attest::{
     digest::Sha256Digest,
     evidence::PcrBanks,
     firmware::FirmwareLog,
+    hash::HashAlgorithm,
     policy::{self, ApplicationMeasurements, Platform, PolicyDocument, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches},
     tpm::AttestationKey,
 };
@@ -65,8 +66,10 @@ fn platform(config: &GatewayConfig, tpm: &Tpm) -> Result<Platform, GatewayError>
 /// The boot PCRs that the firmware log explains now; others have been extended by something else (IMA, a boot loader).
 fn explained_pcrs(config: &GatewayConfig, values: &BTreeMap<u8, Sha256Digest>) -> Result<Vec<u8>, GatewayError> {
     let (Some(log), Some(path)) = (read_firmware_log(config)?, &config.tpm.firmware_log) else { return Ok(Vec::new()) };
-    let log = FirmwareLog::parse(&log).map_err(|source| GatewayError::FirmwareLog { path: path.clone(), source })?;
-    let explained = |(pcr, value): (&u8, &Sha256Digest)| (log.replay(*pcr) == *value).then_some(*pcr);
+    let unusable = |source| GatewayError::FirmwareLog { path: path.clone(), source };
+    let log = FirmwareLog::parse(&log).map_err(unusable)?;
+    let sha256 = log.require_bank(HashAlgorithm::Sha256).map_err(unusable)?;
+    let explained = |(pcr, value): (&u8, &Sha256Digest)| (sha256.replay(*pcr) == (*value).into()).then_some(*pcr);
     Ok(values.iter().filter_map(explained).collect())
 }
 

@@ -39,7 +39,11 @@ fn measures(log: &FirmwareLog, bank: HashAlgorithm, pcr: u8) -> bool {
 
 impl Explained {
     fn line(&self) -> Line {
-        let rest = if self.unmeasured.is_empty() { String::new() } else { format!("; it does not measure {}", self.unmeasured.join(", ")) };
+        let rest = if self.unmeasured.is_empty() {
+            String::new()
+        } else {
+            format!("; it does not measure {}", self.unmeasured.join(", "))
+        };
         match (self.explained.as_slice(), self.differing.as_slice()) {
             ([], []) => Line::not_checked(CHECK, format!("the log explains no quoted PCR{rest}")),
             (explained, []) => Line::passed(CHECK, format!("the log explains {}{rest}", explained.join(", "))),

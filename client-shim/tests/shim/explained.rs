@@ -338,7 +338,7 @@ async fn log_and_pcr_are_told_apart() {
 
 #[tokio::test]
 async fn other_refusals_say_what_and_why() {
-    let cases: [(&str, fn(&mut Scenario), &str); 5] = [
+    let cases: [Case; 5] = [
         ("extended_after_seal", |s| s.log.push(s.log[2].clone()), "after the launch was sealed"),
         ("event_digest_mismatch", |s| s.edit_evidence = |e| e.event_log.application[2].digest = digest(0), "relabelled"),
         ("binding_not_measured", |s| s.binding.model_sha256 = digest(1), "no launch measured"),
@@ -360,6 +360,9 @@ async fn other_refusals_say_what_and_why() {
     let verdict = policy.verdict(&gateway).await;
     assert_eq!((&verdict["code"], &verdict["explanation"]["allow"]), (&json!("tls_key_mismatch"), &Value::Null));
 }
+
+/// A code, what leads to it, and words of its explanation.
+type Case = (&'static str, fn(&mut Scenario), &'static str);
 
 fn other_weights(scenario: &mut Scenario) {
     replace(scenario, Event::ModelWeights(MeasuredManifest { manifest_sha256: digest(9), files: 1, bytes: 1 }));

@@ -13,6 +13,7 @@ pub mod credential;
 pub mod digest;
 pub mod evidence;
 mod excerpt;
+pub mod explain;
 pub mod firmware;
 pub mod hash;
 pub mod nonce;

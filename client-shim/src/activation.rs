@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
-    attestation::limited,
     connection::{self, Connection},
+    evidence_client::limited,
     gateway_url::GatewayUrl,
     refusal::Refusal,
     timeouts::Timeouts,

@@ -18,7 +18,7 @@ use crate::{
     kit::{Scenario, digest, launch, release, spec_id_event},
 };
 
-type Case = (&'static str, fn(&mut Scenario));
+pub(crate) type Case = (&'static str, fn(&mut Scenario));
 
 const DOCUMENT: &[Case] = &[
     ("document_too_large", |s| s.edit_document = |document| document.resize(MAX_DOCUMENT_BYTES + 1, b' ')),
@@ -186,7 +186,7 @@ fn earlier_launch_with_another_config(scenario: &mut Scenario, events: usize) {
 #[test]
 fn every_code_is_produced_by_its_check() {
     let mut produced = BTreeSet::new();
-    for (code, bend) in [DOCUMENT, ATTESTATION_KEY, QUOTE, PCRS, LOGS, POLICY_AND_SESSION].concat() {
+    for (code, bend) in cases() {
         let mut scenario = Scenario::honest();
         bend(&mut scenario);
         let error = scenario.verify().expect_err(code);
@@ -212,4 +212,9 @@ fn a_replayed_document_is_refused_for_its_nonce() {
     let mut now = Scenario::honest();
     now.nonce = Nonce::from_bytes(vec![0x77; 32]).unwrap();
     assert_eq!(now.verify_document(&old.document()).unwrap_err().code(), "nonce_mismatch");
+}
+
+/// All cases, for whoever looks at refusals from another side.
+pub(crate) fn cases() -> Vec<Case> {
+    [DOCUMENT, ATTESTATION_KEY, QUOTE, PCRS, LOGS, POLICY_AND_SESSION].concat()
 }

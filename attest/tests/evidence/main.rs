@@ -9,6 +9,7 @@ mod documents;
 #[allow(dead_code, reason = "the event logs' own tests need more of it")]
 mod eventlog_vector;
 mod every_code;
+mod explanations;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod launches;

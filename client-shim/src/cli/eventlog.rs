@@ -215,7 +215,7 @@ fn banks<'a>(
 
 /// The PCRs that the log measures, and those with given values.
 fn replay_bank(log: &FirmwareLog, bank: Bank<'_>, given: Option<&PcrBanks>) -> Vec<ReplayedPcr> {
-    let values = given.map(|given| given.get(&bank.algorithm()).cloned().unwrap_or_default());
+    let values = given.map(|given| given.bank(bank.algorithm()).cloned().unwrap_or_default());
     let mut pcrs: BTreeSet<u8> = log.measured_pcrs();
     pcrs.extend(values.iter().flat_map(BTreeMap::keys));
     let replayed = |pcr| {

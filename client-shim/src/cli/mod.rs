@@ -2,15 +2,26 @@
 
 mod connect;
 mod eventlog;
+mod evidence;
+mod evidence_show;
+mod explain;
+mod judgement;
 mod policy;
+mod policy_file;
+mod quote;
 mod receipt;
 mod report;
 mod style;
+mod text;
+mod verdict_json;
 mod verify;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use blindllama_attest::policy::Policy;
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::{attestation::Attester, gateway_url::GatewayUrl, proxy, timeouts::Timeouts};
@@ -54,9 +65,15 @@ enum Action {
     /// Run the local proxy: verify the gateway, then forward /v1/* to it.
     #[command(after_help = EXIT_STATUS)]
     Connect(ConnectOptions),
-    /// Verify the gateway once and say what was checked.
+    /// Verify the gateway once, or saved evidence, and say what was checked.
     #[command(after_help = EXIT_STATUS)]
     Verify(VerifyOptions),
+    /// Save evidence, or show what saved evidence holds.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceAction),
+    /// Check quotes of any TPM, in files as tpm2_quote writes them.
+    #[command(subcommand)]
+    Quote(quote::QuoteAction),
     /// Read a firmware's event log and replay it.
     Eventlog(eventlog::EventlogOptions),
     /// Learn, read, compare and sign policies.
@@ -106,8 +123,20 @@ impl ConnectOptions {
 
 #[derive(Debug, Args)]
 struct VerifyOptions {
+    /// The gateway, such as https://gateway.example:8443.
+    #[arg(long, value_name = "URL", env = "BLINDLLAMA_GATEWAY", required_unless_present = "evidence")]
+    gateway: Option<GatewayUrl>,
+    /// Saved evidence, verified offline as of its own time; instead of --gateway.
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+    /// The policy: what the gateway has to prove.
+    #[arg(long, value_name = "FILE", env = "BLINDLLAMA_POLICY")]
+    policy: PathBuf,
     #[command(flatten)]
-    peer: Peer,
+    signer: policy::Signer,
+    /// Print all checks, and for a refusal what differs and which line of the policy would allow it.
+    #[arg(long)]
+    explain: bool,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -116,7 +145,9 @@ struct VerifyOptions {
 /// Runs the command that the arguments of this process ask for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = Command::parse();
+    let matches = Command::command().get_matches();
+    refuse_two_sources(&matches);
+    let command = Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Action::Connect(options) = &command.action {
         options.refuse_remote_clients();
     }
@@ -128,11 +159,24 @@ pub fn main() -> ExitCode {
     let outcome = match command.action {
         Action::Connect(options) => runtime.block_on(connect::run(options)),
         Action::Verify(options) => runtime.block_on(verify::run(options)),
+        Action::Evidence(action) => runtime.block_on(evidence::run(action)),
+        Action::Quote(action) => quote::run(&action),
         Action::Eventlog(options) => eventlog::run(options),
         Action::Policy(action) => runtime.block_on(policy::run(action)),
         Action::Receipt(options) => receipt::run(options),
     };
     outcome.into()
+}
+
+/// Ends the process as wrong usage where both a gateway and a file are to be verified. A gateway of the environment is none
+/// that anybody asked for here.
+fn refuse_two_sources(matches: &ArgMatches) {
+    let Some(verify) = matches.subcommand_matches("verify") else { return };
+    let given = |name| verify.value_source(name) == Some(ValueSource::CommandLine);
+    if given("gateway") && given("evidence") {
+        let message = "--gateway and --evidence exclude each other: verify a gateway, or a file";
+        Command::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
 }
 
 /// Warnings and the verifications' results, unless `BLINDLLAMA_LOG` asks for more. Nothing that is logged holds content.
@@ -144,7 +188,10 @@ fn log_to_stderr() {
 
 /// Reads the policy and prepares the verification, or says why not.
 fn attester(peer: Peer) -> Result<Attester, Outcome> {
-    let policy = policy::of_peer(&peer)?;
-    Attester::new(peer.gateway, policy, Timeouts::default())
-        .map_err(|error| report::failure("TLS could not be set up", &error, Outcome::Local))
+    attester_with(peer.gateway, policy::trusted(&peer.policy, &peer.signer)?)
+}
+
+fn attester_with(gateway: GatewayUrl, policy: Policy) -> Result<Attester, Outcome> {
+    let failed = |error| report::failure("TLS could not be set up", &error, Outcome::Local);
+    Attester::new(gateway, policy, Timeouts::default()).map_err(failed)
 }

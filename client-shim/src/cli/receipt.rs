@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Outcome, report,
     style::{self, Style},
+    text::printable,
 };
 
 /// What every compact JWS begins with: `{"` in base64url.
@@ -196,5 +197,5 @@ fn as_text(receipt: &Receipt, evidence: Option<&Path>, style: Style) -> String {
             None => "Whether the key is an attested gateway's, `blindllama verify` says.".to_owned(),
         },
     ];
-    lines.map(|line| report::printable(&line)).join("\n")
+    lines.map(|line| printable(&line)).join("\n")
 }

@@ -1,16 +1,16 @@
-//! Says what was verified: for people, and as JSON.
+//! Says what was verified, for people.
 
 use std::io::{Write as _, stderr, stdout};
 
 use blindllama_attest::{
     policy::{Policy, Weakening},
-    verify::{PassedCheck, VerifiedPeer},
+    verify::VerifiedPeer,
 };
-use serde_json::{Value, json};
 
 use super::{
     Outcome,
     style::{self, Style},
+    text::printable,
 };
 use crate::refusal::Refusal;
 
@@ -34,6 +34,11 @@ pub(super) fn failure(what: &str, error: &dyn std::error::Error, outcome: Outcom
     let told: Vec<String> = error.to_string().lines().map(printable).collect();
     let _ = writeln!(stderr().lock(), "{} {what}: {}", style::for_stderr().bad("error:"), told.join("\n"));
     outcome
+}
+
+/// Prints something that did not stop the command.
+pub(super) fn warn(what: &str) {
+    let _ = writeln!(stderr().lock(), "{} {what}", style::for_stderr().warning("warning:"));
 }
 
 /// Each check that passed, then [`summary`].
@@ -71,60 +76,4 @@ pub(super) fn refusal(refusal: &Refusal, policy: &Policy, style: Style) -> Strin
 
 pub(super) fn weakened(weakenings: &[Weakening], style: Style) -> impl Iterator<Item = String> {
     weakenings.iter().map(move |weakening| format!("{} {}", style.warning("Weakened by your policy:"), weakening.explanation()))
-}
-
-/// Somebody who is not trusted may have chosen parts of `text`: it must not steer the terminal.
-pub(super) fn printable(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-    text.chars().map(escaped).collect()
-}
-
-/// The verdict as one object.
-pub(super) fn as_json(verdict: &Result<VerifiedPeer, Refusal>, policy: &Policy) -> Value {
-    let weakened = weakenings_as_json(policy);
-    match verdict {
-        Ok(peer) => json!({
-            "verified": true,
-            "code": "verified",
-            "checks": peer.checks().iter().map(check_as_json).collect::<Vec<_>>(),
-            "weakened": weakened,
-            "binding": peer.binding(),
-            "binding_digest": peer.binding_digest().digest(),
-            "release": peer.release().to_string(),
-            "platform": peer.platform().to_string(),
-            "machine": peer.machine().to_string(),
-            "tpm_kind": peer.tpm_kind().to_string(),
-            "ak_name": peer.ak_name().to_string(),
-        }),
-        Err(refusal) => json!({
-            "verified": false,
-            "code": refusal.code(),
-            "message": refusal.to_string(),
-            "failed_check": match refusal { Refusal::Evidence(error) => Some(error.check()), _ => None },
-            "weakened": weakened,
-        }),
-    }
-}
-
-fn check_as_json(check: &PassedCheck) -> Value {
-    json!({"number": check.number(), "code": check.code(), "sentence": check.statement()})
-}
-
-/// What the policy weakens.
-pub(super) fn weakenings_as_json(policy: &Policy) -> Vec<Value> {
-    policy.weakenings().into_iter().map(weakening_as_json).collect()
-}
-
-fn weakening_as_json(weakening: Weakening) -> Value {
-    json!({"code": weakening.code(), "explanation": weakening.explanation()})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gateway_cannot_steer_the_terminal() {
-        assert_eq!(printable("unknown field `\u{1b}[2Jfine\r`, “no”"), "unknown field `\\u{1b}[2Jfine\\r`, “no”");
-    }
 }

@@ -9,11 +9,10 @@ use jiff::Timestamp;
 
 use super::reference::{Reference, ReferenceError};
 use crate::{
-    attestation::{fetch, now},
+    evidence_client::{EvidenceClient, now},
     gateway_url::GatewayUrl,
     refusal::Refusal,
     timeouts::Timeouts,
-    tls,
 };
 
 /// A policy for review, and what led to it.
@@ -68,16 +67,16 @@ pub async fn learn(
     trust: LearnedTrust,
     timeouts: Timeouts,
 ) -> Result<Learned, LearnFailure> {
-    let tls = tls::config_for_any_key().map_err(local)?;
-    let fetched = fetch(url, tls, timeouts).await?;
+    let client = EvidenceClient::new(url.clone(), timeouts).map_err(local)?;
+    let mut fetched = client.fetch().await?;
     let evidence = EvidenceDocument::parse(&fetched.document).map_err(|error| Refusal::from(VerifyError::from(error)))?;
     let date = today()?;
     let document = learn_document(&evidence, names(url, machine, &date), trust)?;
     let text = introduction(url, &date, &document) + &document.to_toml()?;
     let policy = Policy::parse(&text)?;
-    let peer = fetched.judge(&policy, None, None)?;
-    let pinned = tls::config_pinned_to(fetched.connection_spki_sha256).map_err(local)?;
-    let reference = Reference::fetch(&evidence, &document, url, &pinned, timeouts).await?;
+    client.activate(&mut fetched, &policy).await?;
+    let peer = fetched.verify(&policy, None).map_err(Refusal::from)?;
+    let reference = Reference::fetch(&evidence, &document, &client).await?;
     Ok(Learned { text, policy, peer, reference })
 }
 

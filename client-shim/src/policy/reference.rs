@@ -6,7 +6,6 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use blindllama_attest::{
@@ -17,17 +16,16 @@ use blindllama_attest::{
 };
 use bytes::Bytes;
 use http::StatusCode;
-use rustls::ClientConfig;
-use tokio::time::timeout;
 
 use super::{
     file::beside,
     output::{self, Existing},
 };
-use crate::{attestation::get, connection, gateway_url::GatewayUrl, refusal::Refusal, timeouts::Timeouts};
+use crate::{
+    evidence_client::{EvidenceClient, NoManifest},
+    refusal::Refusal,
+};
 
-/// No manifest is larger, in bytes: that of the engine's packages has some 30,000 files of about 200 bytes each.
-const MAX_MANIFEST_BYTES: usize = 1 << 25;
 /// The parts that are documents, and not the gateway's program itself.
 const DOCUMENTS: [Part; 5] = [Part::EnginePackages, Part::Config, Part::Launch, Part::ModelWeights, Part::ChatTemplate];
 
@@ -63,26 +61,24 @@ pub enum ReferenceError {
 }
 
 impl Reference {
-    /// Fetches the documents behind the serving releases of `policy` from the gateway whose key `tls` is pinned to.
+    /// Fetches the documents behind the serving releases of `policy` from the gateway.
     ///
     /// # Errors
     /// [`ReferenceError`]; a document that the gateway does not have is only noted, in [`Self::missing`].
     pub(super) async fn fetch(
         evidence: &EvidenceDocument,
         policy: &PolicyDocument,
-        url: &GatewayUrl,
-        tls: &Arc<ClientConfig>,
-        timeouts: Timeouts,
+        client: &EvidenceClient,
     ) -> Result<Self, ReferenceError> {
         let firmware = evidence.event_log.firmware.as_ref().map(|log| log.0.clone());
         let mut reference = Self { firmware, ..Self::default() };
         let serving = policy.release.iter().filter(|release| release.status == ReleaseStatus::Serving);
         let wanted = serving.flat_map(|release: &Release| DOCUMENTS.map(|part| (part, release.digest(part))));
         for (part, measured) in wanted {
-            match fetch_one(measured, url, Arc::clone(tls), timeouts).await {
+            match client.manifest(measured).await {
                 Ok(document) => reference.add(part, measured, document)?,
-                Err(Refusal::NoEvidence(status)) => reference.missing.push((part, status)),
-                Err(refusal) => return Err(ReferenceError::Refused { part, refusal }),
+                Err(NoManifest::Status(_, status)) => reference.missing.push((part, status)),
+                Err(NoManifest::Failed(_, refusal)) => return Err(ReferenceError::Refused { part, refusal: *refusal }),
             }
         }
         Ok(reference)
@@ -132,11 +128,4 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 #[must_use]
 pub fn reference_path(path: &Path) -> PathBuf {
     beside(path, ".reference")
-}
-
-async fn fetch_one(digest: Sha256Digest, url: &GatewayUrl, tls: Arc<ClientConfig>, timeouts: Timeouts) -> Result<Bytes, Refusal> {
-    let connection = connection::open(url, tls, timeouts).await?;
-    let path = format!("/attestation/manifests/{digest}");
-    let body = timeout(timeouts.evidence, get(connection, url, &path, MAX_MANIFEST_BYTES)).await;
-    body.map_err(|_| Refusal::EvidenceTimedOut(timeouts))?
 }

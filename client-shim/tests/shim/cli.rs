@@ -11,13 +11,13 @@ use tokio::task::spawn_blocking;
 
 use crate::kit::{Client, Evidence, Gateway, unreachable_url};
 
-fn policy_file(text: &str) -> NamedTempFile {
+pub(crate) fn policy_file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file
 }
 
-fn blindllama(arguments: &[&str]) -> Command {
+pub(crate) fn blindllama(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blindllama"));
     command.args(arguments).env_clear();
     command
@@ -32,7 +32,7 @@ async fn verify(gateway: &Gateway, url: &str, more: &[&str]) -> Output {
     output
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

@@ -5,13 +5,16 @@
 
 mod cli;
 mod eventlog;
+mod explained;
 mod forwarding;
 mod kit;
 mod local_clients;
 mod policy;
+mod quotes;
 mod receipt;
 mod refusals;
 mod renewal;
+mod saved;
 mod signed_policy;
 #[path = "../../../attest/tests/kit/mod.rs"]
 #[allow(dead_code, reason = "the verifier's own tests need more of it")]

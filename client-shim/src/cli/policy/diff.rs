@@ -9,9 +9,9 @@ use serde_json::json;
 use super::read;
 use crate::{
     cli::{
-        Outcome,
-        report::{self, printable},
+        Outcome, report,
         style::{self, Style},
+        text::printable,
     },
     policy::{
         difference::{Change, FieldChange, difference},

@@ -6,11 +6,7 @@ use blindllama_attest::policy::{Certifies, LearnedTrust, TpmKind, TrustedRoot};
 use clap::Args;
 
 use crate::{
-    cli::{
-        Outcome,
-        report::{self, printable},
-        style,
-    },
+    cli::{Outcome, report, style, text::printable},
     gateway_url::GatewayUrl,
     policy::{
         learn::{LearnFailure, Learned, learn},

@@ -11,7 +11,7 @@ use std::path::Path;
 use blindllama_attest::policy::{Policy, PolicyKey};
 use clap::{Args, Subcommand};
 
-use super::{EXIT_STATUS, Outcome, Peer, report};
+use super::{EXIT_STATUS, Outcome, report};
 use crate::policy::{
     file::{self, PolicyFileError},
     history::History,
@@ -57,15 +57,15 @@ pub(super) struct Signer {
 }
 
 /// The policy that the gateway is judged by, or why there is none.
-pub(super) fn of_peer(peer: &Peer) -> Result<Policy, Outcome> {
-    let policy = match &peer.signer.policy_key {
-        None => file::read(&peer.policy),
+pub(super) fn trusted(path: &Path, signer: &Signer) -> Result<Policy, Outcome> {
+    let policy = match &signer.policy_key {
+        None => file::read(path),
         Some(key) => {
             let key = public_key(key)?;
-            History::of_user().map_err(PolicyFileError::from).and_then(|history| file::read_current(&peer.policy, &key, &history))
+            History::of_user().map_err(PolicyFileError::from).and_then(|history| file::read_current(path, &key, &history))
         }
     };
-    policy.map_err(|error| unusable(&peer.policy, &error))
+    policy.map_err(|error| unusable(path, &error))
 }
 
 fn read(path: &Path) -> Result<Policy, Outcome> {

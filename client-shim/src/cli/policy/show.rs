@@ -7,11 +7,7 @@ use serde_json::json;
 
 use super::read;
 use crate::{
-    cli::{
-        Outcome,
-        report::{self, printable},
-        style,
-    },
+    cli::{Outcome, report, style, text::printable, verdict_json::weakenings_json},
     policy::outline::{Entry, outline},
 };
 
@@ -28,7 +24,7 @@ pub(super) fn run(options: &Options) -> Result<Outcome, Outcome> {
     let policy = read(&options.file)?;
     let entries = outline(policy.document());
     if options.json {
-        let weakened = report::weakenings_as_json(&policy);
+        let weakened = weakenings_json(&policy);
         report::say(&format!("{:#}", json!({ "entries": entries, "weakened": weakened })));
     } else {
         let told: Vec<String> = entries.iter().map(told).collect();

@@ -53,6 +53,11 @@ impl SoftGateway {
         self.scenario.clock.clock -= 1;
     }
 
+    /// Anything else that a dishonest gateway does.
+    pub(crate) fn bend(&mut self, bend: impl FnOnce(&mut Scenario)) {
+        bend(&mut self.scenario);
+    }
+
     pub(crate) fn evidence(&mut self, nonce: &str) -> Vec<u8> {
         self.scenario.nonce = Nonce::from_hex(nonce).unwrap();
         self.scenario.document()

@@ -2,6 +2,7 @@
 //! test.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -9,6 +10,7 @@ use std::{
     },
 };
 
+use blindllama_attest::digest::Sha256Digest;
 use blindllama_shim::gateway_url::GatewayUrl;
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer, version::TLS13};
 use tokio::{
@@ -20,6 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{SoftGateway, soon};
+use crate::soft_tpm::Scenario;
 
 /// What is answered to `GET /attestation`.
 #[derive(Debug, Clone)]
@@ -51,6 +54,7 @@ struct Shared {
     soft: Mutex<SoftGateway>,
     tls: Mutex<Arc<ServerConfig>>,
     evidence: Mutex<Evidence>,
+    manifests: Mutex<BTreeMap<String, Vec<u8>>>,
     received: Mutex<Vec<u8>>,
     attestations: AtomicUsize,
     connections: AtomicUsize,
@@ -80,6 +84,7 @@ impl Gateway {
             soft: Mutex::new(SoftGateway::launched_with(&key)),
             tls: Mutex::new(tls_with(&key)),
             evidence: Mutex::new(evidence),
+            manifests: Mutex::default(),
             received: Mutex::default(),
             attestations: AtomicUsize::default(),
             connections: AtomicUsize::default(),
@@ -132,6 +137,16 @@ impl Gateway {
     /// The same key, but the TPM's clock went back.
     pub(crate) fn go_back_in_time(&self) {
         self.shared.soft.lock().unwrap().go_back_in_time();
+    }
+
+    /// Anything else that a dishonest gateway does.
+    pub(crate) fn bend(&self, bend: impl FnOnce(&mut Scenario)) {
+        self.shared.soft.lock().unwrap().bend(bend);
+    }
+
+    /// Serves `document` as the manifest of that digest, whatever it hashes to.
+    pub(crate) fn serve_manifest(&self, digest: Sha256Digest, document: &[u8]) {
+        self.shared.manifests.lock().unwrap().insert(digest.to_hex(), document.to_vec());
     }
 
     /// A man in the middle: another TLS key, which nobody measured.
@@ -239,6 +254,11 @@ async fn answer_each(mut exchange: Exchange, answer: &'static str) {
 
 async fn serve(exchange: Exchange) {
     let Some(mut exchange) = exchange.next().await else { return };
+    if let Some(rest) = exchange.head.strip_prefix("GET /attestation/manifests/") {
+        let digest = rest.split(' ').next().unwrap_or_default().to_owned();
+        exchange.give_manifest(&digest).await;
+        return;
+    }
     let Some(nonce) = exchange.head.strip_prefix("GET /attestation?nonce=").and_then(|rest| rest.split(' ').next()) else {
         let requests = exchange.shared.requests.clone();
         let _ = requests.send(exchange);
@@ -309,6 +329,14 @@ impl Exchange {
                 let _ = self.stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
                 while self.stream.write_all(&[b'{'; 65_536]).await.is_ok() {}
             }
+        }
+    }
+
+    async fn give_manifest(&mut self, digest: &str) {
+        let manifest = self.shared.manifests.lock().unwrap().get(digest).cloned();
+        match manifest {
+            Some(manifest) => self.answer_with(&manifest).await,
+            None => self.answer("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await,
         }
     }
 

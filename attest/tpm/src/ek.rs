@@ -43,7 +43,8 @@ impl EkKind {
         }
     }
 
-    /// Whether the template lets its key be used by a policy alone: so the low range, whose userWithAuth is clear.
+    /// Whether the key can be used by satisfying its policy alone: so in the low range, whose userWithAuth is clear. In the
+    /// high range the empty password does, too.
     pub(crate) const fn needs_policy(self) -> bool {
         matches!(self, Self::Rsa2048 | Self::EccP256)
     }
@@ -89,7 +90,7 @@ impl EndorsementKey {
     /// Reads the certificate that the TPM's maker left in NVRAM; some leave none.
     pub(crate) fn read_certificate(&self, device: &mut Device) -> Result<Option<Certificate>, TpmError> {
         let index = self.kind.certificate_index();
-        if !device.handles_from(index)?.first().is_some_and(|handle| u32::from(*handle) == index) {
+        if device.handles_from(index)?.first().is_none_or(|handle| u32::from(*handle) != index) {
             return Ok(None);
         }
         let content = device.run("TPM2_NV_Read", |context| ek::retrieve_ek_pubcert(context, self.kind.template()))?;

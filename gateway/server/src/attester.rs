@@ -6,8 +6,9 @@ use actix_web::web::Bytes;
 use blindllama_attest::{
     binding::Binding,
     digest::Sha256Digest,
-    evidence::{EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION, encoding::Base64Bytes},
+    evidence::{EventLogs, EvidenceDocument, TpmEvidence, VERSION, encoding::Base64Bytes},
     nonce::{self, Nonce, NonceProof},
+    pcr_banks::PcrBanks,
 };
 use blindllama_attest_tpm::{Tpm, TpmError, launch::SealedLaunch};
 use blindllama_gateway::attestation::{AttestError, Attester, EvidenceFuture};
@@ -61,7 +62,7 @@ impl Sealed {
                 ak_public: Base64Bytes(self.tpm.ak_public().to_vec()),
                 ak_certificates: Vec::new(),
                 ek_certificates: Vec::new(),
-                pcrs: PcrBanks { sha256: quote.pcrs },
+                pcrs: PcrBanks::sha256(quote.pcrs),
             },
             event_log: EventLogs {
                 firmware: self.firmware_log.clone().map(Base64Bytes),

@@ -62,7 +62,9 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         tpm::a_foreign_extend_prevents_the_seal,
         tpm::the_logs_pcrs_must_be_quoted_and_apart,
         attacks::a_binding_that_was_never_measured,
-        restarted::another_binary_config_or_model_is_refused,
+        restarted::another_release_is_refused,
+        restarted::packages_are_measured_file_by_file,
+        restarted::what_cannot_be_measured_does_not_start,
         }
         shared(world) {
         chat::openai_sdk,

@@ -74,7 +74,7 @@ first_chat() {
   curl -sS --noproxy '*' --fail-with-body "$shim/v1/chat/completions" -H 'content-type: application/json' \
     -d '{"model":"'"$model_name"'","messages":[{"role":"user","content":"What is the capital of France?"}],"max_tokens":64,"temperature":0}' \
     -o "$run/first_chat.json" || { cat "$run/first_chat.json" >&2; return 1; }
-  .state/python/bin/python -c 'import json,sys; print("    " + json.load(open(sys.argv[1]))["choices"][0]["message"]["content"])' "$run/first_chat.json" >&2
+  .state/python/bin/python -B -c 'import json,sys; print("    " + json.load(open(sys.argv[1]))["choices"][0]["message"]["content"])' "$run/first_chat.json" >&2
 }
 
 print_snippets() {
@@ -117,6 +117,12 @@ elif [ -z "$MODEL" ]; then
 fi
 export TSS2_LOG=${TSS2_LOG:-all+NONE}
 
+# The gateway measures its environment and refuses variables that it does not know: it gets its settings and little else.
+gateway_environment=(env -i)
+for variable in PATH HOME TERM LANG TZ TSS2_LOG NO_COLOR RUST_LOG RUST_BACKTRACE OMP_NUM_THREADS CUDA_VISIBLE_DEVICES "${!BLINDLLAMA_@}"; do
+  [ -z "${!variable+set}" ] || gateway_environment+=("$variable=${!variable}")
+done
+
 claim_ports
 mkdir -p .state
 exec {lock}>.state/run.lock
@@ -127,8 +133,8 @@ rm -rf "$run"
 mkdir -p "$run"
 
 phase "software TPM" start tpm "$TPM_PORT" scripts/tpm.sh start .state/tpm "$TPM_PORT"
-phase "policy from local provisioning ($policy)" "$bin/blindllama-gateway" provision --config configs/gateway.toml --policy "$policy"
-phase "gateway (measures itself, loads the model)" start gateway "$GATEWAY_PORT" "$bin/blindllama-gateway" serve --config configs/gateway.toml
+phase "policy from local provisioning ($policy)" "${gateway_environment[@]}" "$bin/blindllama-gateway" provision --config configs/gateway.toml --policy "$policy"
+phase "gateway (measures itself, loads the model)" start gateway "$GATEWAY_PORT" "${gateway_environment[@]}" "$bin/blindllama-gateway" serve --config configs/gateway.toml
 phase "verification" "$bin/blindllama" verify --gateway "$gateway" --policy "$policy"
 phase "shim" start shim "$SHIM_PORT" "$bin/blindllama" connect --gateway "$gateway" --policy "$policy" --listen "127.0.0.1:$SHIM_PORT"
 phase "first verified chat: What is the capital of France?" first_chat

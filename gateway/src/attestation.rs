@@ -1,62 +1,24 @@
 //! The seam to whatever makes evidence, and the routes that serve it.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{future::Future, pin::Pin};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ContentType},
     web,
 };
-use blindllama_attest::{binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Bytes, nonce::Nonce};
+pub use blindllama_attest::credential::{ActivationAnswer, ActivationRequest};
+use blindllama_attest::{binding::Binding, credential::MAX_ACTIVATION_BYTES, digest::Sha256Digest, nonce::Nonce};
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{App, openai::error::ApiError, request_body::read_json};
-
-/// The largest request for an activation, in bytes; one for an RSA-2048 key has some 600.
-const MAX_ACTIVATION_BYTES: usize = 4 * 1024;
 
 /// Evidence on its way: a whole document (see `docs/evidence.md`), as JSON.
 pub type EvidenceFuture = Pin<Box<dyn Future<Output = Result<Bytes, AttestError>> + Send>>;
 
 /// The secret of a credential on its way.
 pub type ActivationFuture = Pin<Box<dyn Future<Output = Result<ActivationAnswer, AttestError>> + Send>>;
-
-/// A credential that a verifier made for the TPM's endorsement key and one attestation key.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActivationRequest {
-    /// The attestation key's Name, nameAlg and digest in lower-case hex.
-    pub ak_name: String,
-    /// TPM2B_ID_OBJECT.
-    pub id_object: Base64Bytes,
-    /// TPM2B_ENCRYPTED_SECRET.
-    pub encrypted_secret: Base64Bytes,
-}
-
-impl ActivationRequest {
-    /// The attestation key's Name as bytes.
-    ///
-    /// # Errors
-    /// [`AttestError::ForeignName`] for text that is no lower-case hex: it names no key at all.
-    pub fn ak_name(&self) -> Result<Vec<u8>, AttestError> {
-        HEXLOWER.decode(self.ak_name.as_bytes()).map_err(|_| AttestError::ForeignName)
-    }
-}
-
-/// What was in the credential.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct ActivationAnswer {
-    /// The secret.
-    pub secret: Base64Bytes,
-}
-
-impl fmt::Debug for ActivationAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActivationAnswer").finish_non_exhaustive()
-    }
-}
 
 /// Proves what this gateway runs. Implemented over a TPM by the gateway's binary.
 pub trait Attester: Send + Sync + 'static {

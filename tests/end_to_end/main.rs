@@ -69,7 +69,9 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         activation::certificates_in_nvram_are_those_of_the_endorsement_keys,
         activation::a_damaged_certificate_in_nvram_is_named,
         attacks::a_binding_that_was_never_measured,
-        restarted::another_binary_config_or_model_is_refused,
+        restarted::another_release_is_refused,
+        restarted::packages_are_measured_file_by_file,
+        restarted::what_cannot_be_measured_does_not_start,
         }
         shared(world) {
         chat::openai_sdk,

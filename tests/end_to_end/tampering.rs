@@ -26,6 +26,7 @@ impl Client {
             nonce: &self.nonce,
             connection_spki_sha256: self.spki,
             age: Duration::from_millis(100),
+            activated: None,
             established: None,
         };
         match verify(document.to_string().as_bytes(), &self.policy, &expected, UnixTime(1_800_000_000)) {

@@ -13,13 +13,13 @@ use std::{
 };
 
 use blindllama_attest::{
-    application::{APPLICATION_PCR, Event, IDENTITY_PCR, MeasuredFile, MeasuredManifest, replay_pcr},
+    application::{APPLICATION_PCR, Event, IDENTITY_PCR, LaunchPcr, LaunchPcrs, LoggedEvent, MeasuredManifest},
     digest::Sha256Digest,
     nonce::{NonceProof, qualifying_data},
 };
 use blindllama_attest_tpm::{
     AkKind, ApplicationLog, EkKind, LogError, Quote, Tpm, TpmError, TpmSettings,
-    launch::{Launch, LaunchError},
+    launch::{Code, Launch, LaunchError},
     measure::measure_document,
 };
 use blindllama_tests::software_tpm::SoftwareTpm;
@@ -57,7 +57,7 @@ impl Machine {
     }
 
     fn log(&self) -> Result<ApplicationLog, LogError> {
-        ApplicationLog::open(&self.log_path(), self.open(), APPLICATION_PCR, IDENTITY_PCR)
+        ApplicationLog::open(&self.log_path(), self.open(), LAUNCH_PCRS)
     }
 
     fn log_path(&self) -> PathBuf {
@@ -318,34 +318,41 @@ pub fn one_gateway_per_tpm() {
     assert!(matches!(Tpm::open(machine.settings()), Err(TpmError::InUse { .. })));
     quote(&tpm, Sha256Digest::ZERO).expect("the first still quotes");
 
-    let log = ApplicationLog::open(&machine.log_path(), tpm.clone(), APPLICATION_PCR, IDENTITY_PCR).expect("opens");
-    let second = ApplicationLog::open(&machine.log_path(), tpm.clone(), APPLICATION_PCR, IDENTITY_PCR);
+    let log = ApplicationLog::open(&machine.log_path(), tpm.clone(), LAUNCH_PCRS).expect("opens");
+    let second = ApplicationLog::open(&machine.log_path(), tpm.clone(), LAUNCH_PCRS);
     assert!(matches!(second, Err(LogError::InUse { .. })));
     drop(log);
-    ApplicationLog::open(&machine.log_path(), tpm, APPLICATION_PCR, IDENTITY_PCR).expect("is free again");
+    ApplicationLog::open(&machine.log_path(), tpm, LAUNCH_PCRS).expect("is free again");
 }
 
 /// Records a launch of `config` and returns the kinds of all events since boot.
 fn launch(log: ApplicationLog, config: &str) -> Vec<(u8, &'static str)> {
     let weights = MeasuredManifest { manifest_sha256: Sha256Digest::of(&[b"weights"]), files: 1, bytes: 7 };
-    let binary = MeasuredFile { sha256: Sha256Digest::of(&[b"binary"]), bytes: 6 };
-    let launch = Launch::begin(log).expect("begins");
-    let launch = launch.application(binary, measure_document(config.as_bytes()), weights).expect("is measured");
+    let file = measure_document(b"file");
+    let code = Code { binary: file, packages: weights, config: measure_document(config.as_bytes()), launch: file };
+    let launch = Launch::begin(log).and_then(|launch| launch.code(code)).expect("the code is measured");
+    let launch = launch.model(weights, file).expect("the model is measured");
     let sealed = launch.seal(Sha256Digest::of(&[b"tls"]), [7; 32]).expect("is sealed");
     let entries = sealed.entries();
     let Some(Event::SealedIdentity(application)) = entries.last().map(|entry| entry.event.clone()) else {
         panic!("the seal of the identity comes last");
     };
-    assert_eq!(application, replay_pcr(entries, APPLICATION_PCR));
+    assert_eq!(application, LAUNCH_PCRS.application.replay(entries));
     entries.iter().map(|entry| (entry.pcr, entry.event.kind())).collect()
 }
 
-const LAUNCH: [(u8, &str); 9] = [
+const LAUNCH_PCRS: LaunchPcrs =
+    LaunchPcrs { application: LaunchPcr::zero(APPLICATION_PCR), identity: LaunchPcr::zero(IDENTITY_PCR) };
+
+const LAUNCH: [(u8, &str); 12] = [
     (14, "launch.begin"),
     (15, "launch.begin"),
     (14, "gateway.binary"),
+    (14, "engine.packages"),
     (14, "config"),
+    (14, "launch"),
     (14, "model.weights"),
+    (14, "model.chat_template"),
     (14, "sealed"),
     (15, "identity.tls_spki"),
     (15, "identity.receipt_key"),
@@ -361,10 +368,10 @@ pub fn a_restarted_gateway_continues_the_log() {
     assert_eq!(launch(continued, "second"), [LAUNCH, LAUNCH].concat());
 
     let (tpm, log) = (machine.open(), fs::read_to_string(machine.log_path()).expect("is there"));
-    let entries: Vec<_> = log.lines().map(|line| serde_json::from_str(line).expect("is an event")).collect();
+    let entries: Vec<LoggedEvent> = log.lines().map(|line| serde_json::from_str(line).expect("is an event")).collect();
     let pcrs = tpm.read_pcrs_blocking().expect("reads");
-    for pcr in [APPLICATION_PCR, IDENTITY_PCR] {
-        assert_eq!(pcrs[&pcr], replay_pcr(&entries, pcr));
+    for register in [LAUNCH_PCRS.application, LAUNCH_PCRS.identity] {
+        assert_eq!(pcrs[&register.pcr], register.replay(&entries));
     }
 }
 
@@ -376,8 +383,8 @@ pub fn a_tampered_log_is_refused() {
     let lines: Vec<&str> = log.split_inclusive('\n').collect();
     let tampered = [
         lines[1..].concat(),
-        lines[..7].concat(),
-        [&log, lines[8]].concat() + lines[8],
+        lines[..10].concat(),
+        [&log, lines[11]].concat() + lines[11],
         lines[3..].concat() + &lines[..3].concat(),
         String::new(),
     ];
@@ -421,7 +428,9 @@ pub fn a_foreign_extend_prevents_the_seal() {
     let machine = Machine::new();
     let measured = measure_document(b"");
     let weights = MeasuredManifest { manifest_sha256: measured.sha256, files: 1, bytes: 0 };
-    let launch = Launch::begin(machine.log().expect("opens")).and_then(|launch| launch.application(measured, measured, weights));
+    let code = Code { binary: measured, packages: weights, config: measured, launch: measured };
+    let launch = Launch::begin(machine.log().expect("opens")).and_then(|launch| launch.code(code));
+    let launch = launch.and_then(|launch| launch.model(weights, measured));
     machine.tpm.extend(APPLICATION_PCR, Sha256Digest::ZERO);
     let error = launch.and_then(|launch| launch.seal(Sha256Digest::ZERO, [0; 32])).err().expect("refused");
     assert!(matches!(error, LaunchError::Log(LogError::Unexplained { .. })), "{error:?}");
@@ -431,7 +440,10 @@ pub fn a_foreign_extend_prevents_the_seal() {
 pub fn the_logs_pcrs_must_be_quoted_and_apart() {
     let machine = Machine::new();
     let tpm = Tpm::open(TpmSettings { pcrs: vec![0, 14], ..machine.settings() }).expect("opens");
-    let open = |identity| ApplicationLog::open(&machine.log_path(), tpm.clone(), 14, identity).err().expect("refused");
+    let open = |identity| {
+        let pcrs = LaunchPcrs { identity: LaunchPcr::zero(identity), ..LAUNCH_PCRS };
+        ApplicationLog::open(&machine.log_path(), tpm.clone(), pcrs).err().expect("refused")
+    };
     assert!(matches!(open(15), LogError::NotQuoted { pcr: 15 }));
     assert!(matches!(open(14), LogError::SharedPcr { pcr: 14 }));
 }

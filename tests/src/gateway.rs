@@ -21,7 +21,7 @@ pub struct Setup {
     pub program: PathBuf,
     /// The model's folder.
     pub model: PathBuf,
-    /// Environment overrides of the configuration.
+    /// Variables of the environment, most of them overrides of the configuration.
     pub overrides: Vec<(String, String)>,
     /// A TCG log that explains the TPM's boot PCRs.
     pub firmware_log: Option<PathBuf>,
@@ -99,9 +99,22 @@ impl Machine {
         Process::start("gateway", &mut self.command(setup, "serve"), "the gateway is ready", START_LIMIT)
     }
 
+    /// Starts a gateway that must not come to serve; gives all that it says before its end.
+    ///
+    /// # Panics
+    /// If it ends as if all were well.
+    pub fn refused_gateway(&self, setup: &Setup) -> String {
+        let output = self.command(setup, "serve").output().expect("the gateway's program");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "the gateway ended in order:\n{said}");
+        said
+    }
+
     fn command(&self, setup: &Setup, subcommand: &str) -> Command {
         let mut command = Command::new(&setup.program);
         command.current_dir(project::root()).arg(subcommand).args(["--config", "configs/gateway.toml"]);
+        // The gateway refuses variables that it does not know.
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         // As many OpenMP threads as vLLM's own server had when its answers were recorded.
         command.env("OMP_NUM_THREADS", "2");
         command.env("TSS2_LOG", "all+NONE").env("NO_COLOR", "1");

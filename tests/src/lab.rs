@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 
 use blindllama_attest::{
-    application::{MeasuredFile, MeasuredManifest},
+    application::{LaunchPcr, LaunchPcrs, MeasuredFile, MeasuredManifest, Parts},
     binding::Binding,
     digest::Sha256Digest,
-    evidence::{EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION, encoding::Base64Array, encoding::Base64Bytes},
+    evidence::{EventLogs, EvidenceDocument, TpmEvidence, VERSION, encoding::Base64Array, encoding::Base64Bytes},
     nonce::{self, Nonce},
+    pcr_banks::PcrBanks,
     policy::{ApplicationMeasurements, Platform, PolicyDocument, Release, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches},
     tpm::AttestationKey,
 };
 use blindllama_attest_tpm::{
     AkKind, ApplicationLog, EkKind, Tpm, TpmSettings,
-    launch::{Launch, SealedLaunch},
+    launch::{Code, Launch, SealedLaunch},
 };
 use bytes::Bytes;
 
@@ -23,6 +24,9 @@ use crate::gateway::Machine;
 const PCRS: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15];
 const FILE: MeasuredFile = MeasuredFile { sha256: Sha256Digest::from_bytes([1; 32]), bytes: 1 };
 const WEIGHTS: MeasuredManifest = MeasuredManifest { manifest_sha256: Sha256Digest::from_bytes([2; 32]), files: 1, bytes: 1 };
+
+const CODE: Code = Code { binary: FILE, packages: WEIGHTS, config: FILE, launch: FILE };
+const LAUNCH_PCRS: LaunchPcrs = LaunchPcrs { application: LaunchPcr::zero(14), identity: LaunchPcr::zero(15) };
 
 /// A machine after an honest launch.
 pub struct Lab {
@@ -46,9 +50,9 @@ impl Lab {
             max_waiting_nonces: 1,
         };
         let tpm = Tpm::open(settings).expect("the machine's TPM");
-        let log = ApplicationLog::open(&machine.path("application.log"), tpm.clone(), 14, 15).expect("a fresh log");
+        let log = ApplicationLog::open(&machine.path("application.log"), tpm.clone(), LAUNCH_PCRS).expect("a fresh log");
         let (tls_spki, receipt_key) = (Sha256Digest::from_bytes([3; 32]), [4; 32]);
-        let launch = Launch::begin(log).and_then(|launch| launch.application(FILE, FILE, WEIGHTS));
+        let launch = Launch::begin(log).and_then(|launch| launch.code(CODE)).and_then(|launch| launch.model(WEIGHTS, FILE));
         let launch = launch.and_then(|launch| launch.seal(tls_spki, receipt_key)).expect("a recorded launch");
         let measured = Binding {
             tls_spki_sha256: tls_spki,
@@ -63,22 +67,18 @@ impl Lab {
     pub fn policy(&self) -> PathBuf {
         let document = PolicyDocument {
             version: 1,
+            revision: None,
             max_evidence_age_seconds: 30,
             reattest_after_seconds: 300,
-            weakening: WeakeningSwitches { allow_software_tpm: true, allow_self_reported: true },
+            weakening: WeakeningSwitches { allow_software_tpm: true, allow_self_reported: true, ..WeakeningSwitches::default() },
             trusted_ak: vec![TrustedAk {
                 name: AttestationKey::parse(self.tpm.ak_public()).expect("an attestation key").name(),
                 machine: "lab".to_owned(),
                 kind: TpmKind::Software,
             }],
+            trusted_root: Vec::new(),
             platform: vec![self.platform()],
-            release: vec![Release {
-                name: "lab".to_owned(),
-                status: ReleaseStatus::Serving,
-                gateway_binary: FILE.sha256,
-                config: FILE.sha256,
-                model_weights: WEIGHTS.manifest_sha256,
-            }],
+            release: vec![release()],
         };
         let path = self.machine.path("policy.toml");
         std::fs::write(&path, document.to_toml().expect("TOML")).expect("the policy's file");
@@ -92,9 +92,12 @@ impl Lab {
             name: "lab".to_owned(),
             application_measurements: ApplicationMeasurements::SelfReported,
             application_pcr: 14,
+            application_pcr_start: None,
             identity_pcr: 15,
+            identity_pcr_start: None,
             firmware_log_pcrs: Vec::new(),
-            pcrs: PcrBanks { sha256 },
+            firmware_log_bank: None,
+            pcrs: PcrBanks::sha256(sha256),
         }
     }
 
@@ -115,11 +118,24 @@ impl Lab {
                 ak_public: Base64Bytes(self.tpm.ak_public().to_vec()),
                 ak_certificates: Vec::new(),
                 ek_certificates: Vec::new(),
-                pcrs: PcrBanks { sha256: quote.pcrs.clone() },
+                pcrs: PcrBanks::sha256(quote.pcrs.clone()),
             },
             event_log: EventLogs { firmware: None, systemd: None, application: self.launch.entries().to_vec() },
             tee: [],
         };
         serde_json::to_vec(&document).expect("JSON").into()
     }
+}
+
+/// What the launch measured.
+fn release() -> Release {
+    let parts = Parts {
+        gateway_binary: CODE.binary.sha256,
+        engine_packages: CODE.packages.manifest_sha256,
+        config: CODE.config.sha256,
+        launch: CODE.launch.sha256,
+        model_weights: WEIGHTS.manifest_sha256,
+        chat_template: FILE.sha256,
+    };
+    Release::new("lab".to_owned(), ReleaseStatus::Serving, parts)
 }

@@ -3,13 +3,12 @@
 mod store;
 
 use std::{
-    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
 
 use blindllama_attest::{
-    application::{Event, InvalidEvent, LoggedEvent, replay_pcr},
+    application::{Event, InvalidEvent, LaunchPcrs, LoggedEvent},
     digest::Sha256Digest,
 };
 
@@ -97,29 +96,29 @@ pub struct ApplicationLog {
     tpm: Tpm,
     store: Store,
     entries: Vec<LoggedEvent>,
-    application_pcr: u8,
-    identity_pcr: u8,
+    pcrs: LaunchPcrs,
     interrupted: bool,
 }
 
 impl ApplicationLog {
-    /// Opens or begins the log at `path`, takes its lock and compares it with the PCRs.
+    /// Opens or begins the log at `path`, takes its lock and compares it with the PCRs, which held `pcrs`' start values before
+    /// the first launch.
     ///
     /// An event is written before its PCR is extended. So if the last one is not in its PCR, the gateway was stopped
     /// between the two, and the event is dropped: it never took effect. Any other difference is an error.
     ///
     /// # Errors
     /// [`LogError`] says what to do; most often, reboot.
-    pub fn open(path: &Path, tpm: Tpm, application_pcr: u8, identity_pcr: u8) -> Result<Self, LogError> {
-        if application_pcr == identity_pcr {
-            return Err(LogError::SharedPcr { pcr: application_pcr });
+    pub fn open(path: &Path, tpm: Tpm, pcrs: LaunchPcrs) -> Result<Self, LogError> {
+        if pcrs.application.pcr == pcrs.identity.pcr {
+            return Err(LogError::SharedPcr { pcr: pcrs.identity.pcr });
         }
         let mut store = Store::open(path)?;
         let stored = store.read()?;
-        let pcrs = read_pcrs(&tpm, application_pcr, identity_pcr)?;
-        let keep = reconcile(&stored.entries, stored.torn, &pcrs).map_err(|difference| match difference {
+        let values = read_pcrs(&tpm, &pcrs)?;
+        let keep = reconcile(&stored.entries, stored.torn, &pcrs, values).map_err(|difference| match difference {
             Difference::TpmReset => LogError::TpmReset { path: path.to_owned() },
-            Difference::Unexplained => LogError::Unexplained { path: path.to_owned(), application_pcr, identity_pcr },
+            Difference::Unexplained => unexplained(path, &pcrs),
         })?;
         if keep < stored.entries.len() || stored.torn {
             tracing::warn!("dropping the log's last event: the gateway was stopped before it took effect");
@@ -127,7 +126,7 @@ impl ApplicationLog {
         }
         let mut entries = stored.entries;
         entries.truncate(keep);
-        Ok(Self { tpm, store, entries, application_pcr, identity_pcr, interrupted: false })
+        Ok(Self { tpm, store, entries, pcrs, interrupted: false })
     }
 
     /// Everything measured since boot, in order.
@@ -141,7 +140,7 @@ impl ApplicationLog {
     /// # Errors
     /// If it cannot be written or the TPM fails. Nothing can be recorded afterwards.
     pub fn append_application(&mut self, event: Event) -> Result<(), LogError> {
-        self.append(self.application_pcr, event)
+        self.append(self.pcrs.application.pcr, event)
     }
 
     /// Records `event` in the identity's PCR.
@@ -149,7 +148,7 @@ impl ApplicationLog {
     /// # Errors
     /// As for [`ApplicationLog::append_application`].
     pub fn append_identity(&mut self, event: Event) -> Result<(), LogError> {
-        self.append(self.identity_pcr, event)
+        self.append(self.pcrs.identity.pcr, event)
     }
 
     /// The application PCR's value, read from the TPM and explained by the log.
@@ -157,12 +156,10 @@ impl ApplicationLog {
     /// # Errors
     /// [`LogError::Unexplained`] if other software has extended the PCRs since the log was opened.
     pub fn application_value(&self) -> Result<Sha256Digest, LogError> {
-        let pcrs = read_pcrs(&self.tpm, self.application_pcr, self.identity_pcr)?;
-        if !explains(&self.entries, &pcrs) {
-            let path = self.store.path().to_owned();
-            return Err(LogError::Unexplained { path, application_pcr: self.application_pcr, identity_pcr: self.identity_pcr });
+        if !explains(&self.entries, &self.pcrs, read_pcrs(&self.tpm, &self.pcrs)?) {
+            return Err(unexplained(self.store.path(), &self.pcrs));
         }
-        Ok(replay_pcr(&self.entries, self.application_pcr))
+        Ok(self.pcrs.application.replay(&self.entries))
     }
 
     fn append(&mut self, pcr: u8, event: Event) -> Result<(), LogError> {
@@ -179,13 +176,18 @@ impl ApplicationLog {
     }
 }
 
-/// The values of the log's two PCRs, by index.
-type LogPcrs = BTreeMap<u8, Sha256Digest>;
+/// The values of the log's two PCRs: the application's, then the identity's.
+type Values = [Sha256Digest; 2];
 
-fn read_pcrs(tpm: &Tpm, application_pcr: u8, identity_pcr: u8) -> Result<LogPcrs, LogError> {
+fn read_pcrs(tpm: &Tpm, pcrs: &LaunchPcrs) -> Result<Values, LogError> {
     let all = tpm.read_pcrs_blocking()?;
-    let value = |pcr: u8| Ok((pcr, *all.get(&pcr).ok_or(LogError::NotQuoted { pcr })?));
-    [application_pcr, identity_pcr].into_iter().map(value).collect()
+    let value = |pcr: u8| all.get(&pcr).copied().ok_or(LogError::NotQuoted { pcr });
+    Ok([value(pcrs.application.pcr)?, value(pcrs.identity.pcr)?])
+}
+
+fn unexplained(path: &Path, pcrs: &LaunchPcrs) -> LogError {
+    let (application_pcr, identity_pcr) = (pcrs.application.pcr, pcrs.identity.pcr);
+    LogError::Unexplained { path: path.to_owned(), application_pcr, identity_pcr }
 }
 
 /// How log and PCRs differ.
@@ -197,30 +199,37 @@ enum Difference {
 
 /// How many of `entries` the PCRs prove: all of them, or all but a last one that was written and never extended. A torn
 /// line is such a last one, so no entry before it may be missing.
-fn reconcile(entries: &[LoggedEvent], torn: bool, pcrs: &LogPcrs) -> Result<usize, Difference> {
-    if explains(entries, pcrs) {
+fn reconcile(entries: &[LoggedEvent], torn: bool, pcrs: &LaunchPcrs, values: Values) -> Result<usize, Difference> {
+    if explains(entries, pcrs, values) {
         return Ok(entries.len());
     }
     if let Some((_, extended)) = entries.split_last()
         && !torn
-        && explains(extended, pcrs)
+        && explains(extended, pcrs, values)
     {
         return Ok(extended.len());
     }
-    if pcrs.values().all(|value| *value == Sha256Digest::ZERO) { Err(Difference::TpmReset) } else { Err(Difference::Unexplained) }
+    if explains(&[], pcrs, values) { Err(Difference::TpmReset) } else { Err(Difference::Unexplained) }
 }
 
-fn explains(entries: &[LoggedEvent], pcrs: &LogPcrs) -> bool {
-    entries.iter().all(|entry| pcrs.contains_key(&entry.pcr))
-        && pcrs.iter().all(|(pcr, value)| replay_pcr(entries, *pcr) == *value)
+fn explains(entries: &[LoggedEvent], pcrs: &LaunchPcrs, values: Values) -> bool {
+    let own = [pcrs.application, pcrs.identity];
+    entries.iter().all(|entry| own.iter().any(|register| register.pcr == entry.pcr))
+        && own.map(|register| register.replay(entries)) == values
 }
 
 #[cfg(test)]
 mod tests {
-    use blindllama_attest::application::{Event, LoggedEvent, replay_pcr};
+    use blindllama_attest::application::{Event, LaunchPcr, LaunchPcrs, LoggedEvent};
     use blindllama_attest::digest::Sha256Digest;
 
-    use super::{Difference, LogPcrs, reconcile};
+    use super::{Difference, Values, reconcile};
+
+    /// The boot loader has extended the application's PCR before.
+    const PCRS: LaunchPcrs = LaunchPcrs {
+        application: LaunchPcr { pcr: 14, start: Sha256Digest::from_bytes([7; 32]) },
+        identity: LaunchPcr::zero(15),
+    };
 
     fn entries(pcrs: &[u8]) -> Vec<LoggedEvent> {
         pcrs.iter()
@@ -228,42 +237,55 @@ mod tests {
             .collect()
     }
 
-    fn after(entries: &[LoggedEvent]) -> LogPcrs {
-        [14, 15].map(|pcr| (pcr, replay_pcr(entries, pcr))).into()
+    fn after(entries: &[LoggedEvent]) -> Values {
+        [PCRS.application.replay(entries), PCRS.identity.replay(entries)]
+    }
+
+    fn reconciled(log: &[LoggedEvent], torn: bool, values: Values) -> Result<usize, Difference> {
+        reconcile(log, torn, &PCRS, values)
     }
 
     #[test]
     fn a_log_that_the_pcrs_prove_is_kept() {
         let log = entries(&[14, 15, 14]);
-        assert_eq!(reconcile(&log, false, &after(&log)), Ok(3));
-        assert_eq!(reconcile(&log, true, &after(&log)), Ok(3));
-        assert_eq!(reconcile(&[], false, &after(&[])), Ok(0));
+        assert_eq!(reconciled(&log, false, after(&log)), Ok(3));
+        assert_eq!(reconciled(&log, true, after(&log)), Ok(3));
+        assert_eq!(reconciled(&[], false, after(&[])), Ok(0));
     }
 
     #[test]
     fn one_event_may_be_written_and_not_extended() {
         let log = entries(&[14, 15, 14]);
-        assert_eq!(reconcile(&log, false, &after(&log[..2])), Ok(2));
-        assert_eq!(reconcile(&log[..1], false, &after(&[])), Ok(0));
-        assert_eq!(reconcile(&log, false, &after(&log[..1])), Err(Difference::Unexplained));
-        assert_eq!(reconcile(&log, true, &after(&log[..2])), Err(Difference::Unexplained));
+        assert_eq!(reconciled(&log, false, after(&log[..2])), Ok(2));
+        assert_eq!(reconciled(&log[..1], false, after(&[])), Ok(0));
+        assert_eq!(reconciled(&log, false, after(&log[..1])), Err(Difference::Unexplained));
+        assert_eq!(reconciled(&log, true, after(&log[..2])), Err(Difference::Unexplained));
     }
 
     #[test]
     fn pcrs_beyond_the_log_are_refused() {
         let log = entries(&[14, 15, 14]);
-        assert_eq!(reconcile(&log[..2], false, &after(&log)), Err(Difference::Unexplained));
-        assert_eq!(reconcile(&[], false, &after(&log)), Err(Difference::Unexplained));
+        assert_eq!(reconciled(&log[..2], false, after(&log)), Err(Difference::Unexplained));
+        assert_eq!(reconciled(&[], false, after(&log)), Err(Difference::Unexplained));
+    }
+
+    #[test]
+    fn other_start_values_are_refused() {
+        let zero = [Sha256Digest::ZERO; 2];
+        assert_eq!(reconciled(&[], false, zero), Err(Difference::Unexplained));
+        let log = entries(&[14]);
+        let from_zero = [LaunchPcr::zero(14).replay(&log), Sha256Digest::ZERO];
+        assert_eq!(reconciled(&log, false, from_zero), Err(Difference::Unexplained));
     }
 
     #[test]
     fn events_of_another_pcr_are_refused() {
         let log = entries(&[14, 13, 15]);
-        assert_eq!(reconcile(&log, false, &after(&log)), Err(Difference::Unexplained));
+        assert_eq!(reconciled(&log, false, after(&log)), Err(Difference::Unexplained));
     }
 
     #[test]
     fn a_tpm_reset_is_told_apart() {
-        assert_eq!(reconcile(&entries(&[14, 15]), false, &after(&[])), Err(Difference::TpmReset));
+        assert_eq!(reconciled(&entries(&[14, 15]), false, after(&[])), Err(Difference::TpmReset));
     }
 }

@@ -1,8 +1,9 @@
 //! One launch of the gateway, recorded in the only order that a verifier accepts.
 //!
-//! Each step consumes the one before, so an event cannot be forgotten, repeated or put elsewhere. Between
-//! [`Launch::application`] and [`MeasuredLaunch::seal`] the gateway loads what it has measured and checks that it did not
-//! change meanwhile; after the seal nothing can be added.
+//! Each step consumes the one before, so an event cannot be forgotten, repeated or put elsewhere: [`Launch::begin`],
+//! [`Launch::code`] before any of that code runs, [`LaunchedCode::model`] once the model is loaded, and
+//! [`MeasuredLaunch::seal`], after which nothing can be added. Between `code` and `seal` the gateway loads what it has
+//! measured, and checks that it did not change meanwhile.
 
 use blindllama_attest::{
     application::{Event, LaunchBegin, LoggedEvent, MeasuredFile, MeasuredManifest},
@@ -28,9 +29,27 @@ pub struct Launch {
     log: ApplicationLog,
 }
 
+/// A launch whose code is measured: now it may run.
+pub struct LaunchedCode {
+    log: ApplicationLog,
+}
+
 /// A launch whose application is measured and not yet sealed.
 pub struct MeasuredLaunch {
     log: ApplicationLog,
+}
+
+/// What a launch runs, and how it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The gateway's program file.
+    pub binary: MeasuredFile,
+    /// Every file that the engine's interpreter can load.
+    pub packages: MeasuredManifest,
+    /// The effective configuration.
+    pub config: MeasuredFile,
+    /// Command line and environment.
+    pub launch: MeasuredFile,
 }
 
 /// A complete launch: the log can be served, and not be added to. It keeps the log's lock.
@@ -52,19 +71,28 @@ impl Launch {
         Ok(Self { log })
     }
 
-    /// Records what is about to run.
+    /// Records what is about to run. No interpreter may have started yet.
     ///
     /// # Errors
     /// [`LaunchError::Log`] if an event cannot be recorded.
-    pub fn application(
-        mut self,
-        binary: MeasuredFile,
-        config: MeasuredFile,
-        weights: MeasuredManifest,
-    ) -> Result<MeasuredLaunch, LaunchError> {
+    pub fn code(mut self, code: Code) -> Result<LaunchedCode, LaunchError> {
+        let Code { binary, packages, config, launch } = code;
         self.log.append_application(Event::GatewayBinary(binary))?;
+        self.log.append_application(Event::EnginePackages(packages))?;
         self.log.append_application(Event::Config(config))?;
+        self.log.append_application(Event::Launch(launch))?;
+        Ok(LaunchedCode { log: self.log })
+    }
+}
+
+impl LaunchedCode {
+    /// Records the model: the manifest of its folder, and the chat template's text as it is rendered.
+    ///
+    /// # Errors
+    /// [`LaunchError::Log`] if an event cannot be recorded.
+    pub fn model(mut self, weights: MeasuredManifest, chat_template: MeasuredFile) -> Result<MeasuredLaunch, LaunchError> {
         self.log.append_application(Event::ModelWeights(weights))?;
+        self.log.append_application(Event::ChatTemplate(chat_template))?;
         Ok(MeasuredLaunch { log: self.log })
     }
 }

@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import os
 import sys
-import tempfile
 import threading
 import traceback
 
@@ -93,11 +92,8 @@ def load(settings):
     """Loads vLLM and the model; gives the engine and a description of the model as JSON."""
     settings = json.loads(settings)
     arguments = _engine_args(settings)
-    with tempfile.NamedTemporaryFile("w", prefix="blindllama-logging-", suffix=".json") as logging_config:
-        json.dump(_SILENCE, logging_config)
-        logging_config.flush()
-        _prepare_process(settings["python"], logging_config.name)
-        loaded = _load(arguments, settings["device"])
+    _prepare_process(settings["python"], settings["private"])
+    loaded = _load(arguments, settings["device"])
     seal()
     return loaded
 
@@ -133,15 +129,19 @@ def _load(arguments, device):
         "dtype": str(model.dtype).removeprefix("torch."),
         "version": version,
         "sampling": model.get_diff_sampling_param(),
+        "search_path": sys.path,
     }
     return Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown), json.dumps(description)
 
 
-def _prepare_process(python, logging_config):
+def _prepare_process(python, private):
     """What vLLM and the helper processes it starts read from their surroundings."""
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
         del os.environ[name]
-    os.environ |= {
+    logging_config = os.path.join(private, "logging.json")
+    with open(logging_config, "x", encoding="utf-8") as file:
+        json.dump(_SILENCE, file)
+    os.environ |= _private_folders(private) | {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_CONFIGURE_LOGGING": "1",
@@ -152,10 +152,41 @@ def _prepare_process(python, logging_config):
         "TRANSFORMERS_OFFLINE": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONWARNINGS": "ignore",
     }
     sys.executable = python
     multiprocessing.set_executable(python)
+
+
+# Compiled code and other caches, by the variable that says where they are. What has none goes by HOME, XDG or TMPDIR.
+_CACHES = {
+    "HOME": "home",
+    "TMPDIR": "tmp",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "PYTHONPYCACHEPREFIX": "pycache",
+    "VLLM_CACHE_ROOT": "vllm",
+    "VLLM_CONFIG_ROOT": "vllm-config",
+    "HF_HOME": "hub",
+    "HF_MODULES_CACHE": "hub-modules",
+    "TORCH_HOME": "torch",
+    "TORCH_EXTENSIONS_DIR": "torch-extensions",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_HOME": "triton",
+    "TRITON_CACHE_DIR": "triton-cache",
+    "CUDA_CACHE_PATH": "cuda",
+    "NUMBA_CACHE_DIR": "numba",
+    "FLASHINFER_WORKSPACE_BASE": "flashinfer",
+}
+
+
+def _private_folders(private):
+    folders = {variable: os.path.join(private, name) for variable, name in _CACHES.items()}
+    for folder in folders.values():
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folders
 
 
 def _engine_args(settings):

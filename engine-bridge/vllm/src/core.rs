@@ -1,6 +1,9 @@
 //! vLLM's `EngineCore`, seen through `python/blindllama_engine.py`.
 
-use std::ffi::CString;
+use std::{
+    ffi::CString,
+    path::{Path, PathBuf},
+};
 
 use blindllama_engine::{GenerateRequest, ModelInfo, Sampling, SamplingDefaults};
 use pyo3::{
@@ -12,6 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    environment::PythonEnvironment,
     log_relay,
     outputs::{self, RequestId},
     settings::VllmSettings,
@@ -36,6 +40,8 @@ struct Loaded {
     dtype: String,
     version: String,
     sampling: Defaults,
+    /// `sys.path` once everything is imported.
+    search_path: Vec<PathBuf>,
 }
 
 /// The defaults as vLLM's `get_diff_sampling_param` names them; what the seam has no place for is left out.
@@ -55,10 +61,11 @@ struct Defaults {
 pub(crate) struct VllmCore(Py<PyAny>);
 
 impl VllmCore {
-    /// Loads vLLM and the model; takes seconds to minutes. The interpreter runs already.
-    pub(crate) fn load(settings: &VllmSettings) -> Result<(Self, ModelInfo), LoadError> {
+    /// Loads vLLM and the model; takes seconds to minutes. The interpreter runs already. Caches go to `private`.
+    pub(crate) fn load(settings: &VllmSettings, private: &Path) -> Result<(Self, ModelInfo), LoadError> {
         let wanted = json!({
-            "python": settings.python,
+            "python": settings.python.executable(),
+            "private": private,
             "model": settings.model,
             "engine_args": settings.engine_args,
             "device": settings.device,
@@ -71,6 +78,7 @@ impl VllmCore {
             let (core, info) = loaded.map_err(|error| load_error(py, &error))?;
             let info: Loaded = serde_json::from_str(&info)
                 .map_err(|error| LoadError { kind: "unexpected model description".to_owned(), message: error.to_string() })?;
+            check_search_path(&info.search_path, &settings.python)?;
             Ok((core, model_info(info)))
         })
     }
@@ -168,6 +176,17 @@ fn model_info(loaded: Loaded) -> ModelInfo {
             repetition_penalty,
             max_tokens,
         },
+    }
+}
+
+/// Packages may add folders of their own to `sys.path` (setuptools does); none may lead out of what was measured.
+fn check_search_path(search_path: &[PathBuf], measured: &PythonEnvironment) -> Result<(), LoadError> {
+    match search_path.iter().find(|entry| !measured.covers(entry)) {
+        None => Ok(()),
+        Some(entry) => Err(LoadError {
+            kind: "unmeasured code".to_owned(),
+            message: format!("{entry:?} was added to Python's search path while vLLM was imported, and is not measured"),
+        }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine as the gateway sees it, and the thread behind it.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::{
     core::{LoadError, VllmCore},
     interpreter::{self, InterpreterError},
+    private_folder::PrivateFolder,
     settings::VllmSettings,
     step_loop::{OpenRequest, StepLoop},
 };
@@ -27,11 +28,11 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no interpreter at the path given.
-    #[error("there is no Python interpreter at {path}; make the environment with `make setup`, or correct the path")]
-    NoPython {
-        /// The path.
-        path: PathBuf,
+    /// There is no place for what this launch caches.
+    #[error("no private folder for caches could be made below {}: {source}", std::env::temp_dir().display())]
+    PrivateFolder {
+        /// What the operating system says.
+        source: std::io::Error,
     },
     /// The interpreter did not start, or the process has one already.
     #[error("Python environment of {path}: {reason}")]
@@ -69,6 +70,7 @@ pub struct VllmEngine {
     queue: RwLock<Option<SyncSender<OpenRequest>>>,
     active: Arc<AtomicUsize>,
     exit: watch::Receiver<Option<Exit>>,
+    private_folder: PathBuf,
     /// Disconnected when the thread has ended, vLLM's own shutdown included.
     ended: Mutex<Receiver<()>>,
 }
@@ -80,7 +82,8 @@ impl VllmEngine {
     /// # Errors
     /// [`StartError`]. A process can start an engine only once, even if the first start failed after Python was up.
     pub fn start(settings: VllmSettings) -> Result<Self, StartError> {
-        let settings = with_absolute_python(settings)?;
+        let private = PrivateFolder::new().map_err(|source| StartError::PrivateFolder { source })?;
+        let private_folder = private.path().to_owned();
         let (queue, requests) = mpsc::sync_channel(settings.queue.max(1));
         let (ready, loaded) = mpsc::sync_channel(1);
         let (exit, exit_seen) = watch::channel(None);
@@ -89,7 +92,7 @@ impl VllmEngine {
             .name("engine".to_owned())
             .spawn(move || {
                 let _ends = ends;
-                match load(&settings) {
+                match load(&settings, &private) {
                     Ok((core, model)) => {
                         if ready.send(Ok(model)).is_ok() {
                             serve(core, requests, &exit);
@@ -100,7 +103,14 @@ impl VllmEngine {
             })
             .map_err(StartError::Thread)?;
         let model = loaded.recv().map_err(|_| StartError::Lost)??;
-        Ok(Self { model, queue: RwLock::new(Some(queue)), active: Arc::default(), exit: exit_seen, ended: Mutex::new(ended) })
+        let (queue, ended) = (RwLock::new(Some(queue)), Mutex::new(ended));
+        Ok(Self { model, queue, active: Arc::default(), exit: exit_seen, private_folder, ended })
+    }
+
+    /// The folder of this launch's caches: fresh when the engine started, removed when it ends.
+    #[must_use]
+    pub fn private_folder(&self) -> &Path {
+        &self.private_folder
     }
 
     /// Waits until the engine's loop has ended, and says how.
@@ -152,20 +162,12 @@ impl Drop for VllmEngine {
     }
 }
 
-/// Absolute, but with its links unresolved: the environment is found beside the link, not beside its target.
-fn with_absolute_python(settings: VllmSettings) -> Result<VllmSettings, StartError> {
-    match std::path::absolute(&settings.python) {
-        Ok(python) if python.is_file() => Ok(VllmSettings { python, ..settings }),
-        _ => Err(StartError::NoPython { path: settings.python }),
-    }
-}
-
-fn load(settings: &VllmSettings) -> Result<(VllmCore, ModelInfo), StartError> {
-    interpreter::start(&settings.python).map_err(|error: InterpreterError| StartError::Interpreter {
-        path: settings.python.clone(),
+fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<(VllmCore, ModelInfo), StartError> {
+    interpreter::start(&settings.python, &private.pycache()).map_err(|error: InterpreterError| StartError::Interpreter {
+        path: settings.python.executable().to_owned(),
         reason: error.to_string(),
     })?;
-    VllmCore::load(settings).map_err(|error: LoadError| StartError::Load(error.to_string()))
+    VllmCore::load(settings, private.path()).map_err(|error: LoadError| StartError::Load(error.to_string()))
 }
 
 fn serve(core: VllmCore, requests: Receiver<OpenRequest>, exit: &watch::Sender<Option<Exit>>) {
@@ -202,7 +204,8 @@ mod tests {
             sampling_defaults: SamplingDefaults::default(),
         };
         let ended = Mutex::new(mpsc::channel().1);
-        (VllmEngine { model, queue: RwLock::new(Some(queue)), active: Arc::default(), exit: exit_seen, ended }, requests, exit)
+        let (queue, private_folder) = (RwLock::new(Some(queue)), PathBuf::new());
+        (VllmEngine { model, queue, active: Arc::default(), exit: exit_seen, private_folder, ended }, requests, exit)
     }
 
     fn request() -> GenerateRequest {
@@ -243,18 +246,5 @@ mod tests {
         let (engine, _requests, _exit) = engine(1);
         engine.shutdown();
         assert_eq!(engine.generate(request()).unwrap_err(), EngineError::Stopped);
-    }
-
-    #[test]
-    fn a_missing_interpreter_is_named() {
-        let settings = VllmSettings {
-            python: PathBuf::from("/nonexistent/python"),
-            model: PathBuf::from("m"),
-            engine_args: serde_json::Map::new(),
-            queue: 1,
-            device: crate::Device::Cpu,
-        };
-        let error = VllmEngine::start(settings).unwrap_err();
-        assert!(error.to_string().contains("/nonexistent/python"), "{error}");
     }
 }

@@ -4,20 +4,21 @@
 use std::{
     ffi::{CStr, CString},
     mem::MaybeUninit,
-    os::unix::ffi::OsStrExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use pyo3::ffi;
+
+use crate::environment::PythonEnvironment;
 
 /// Why there is no interpreter.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InterpreterError {
     #[error("this process has started a Python interpreter before; it can have only one")]
     AlreadyStarted,
-    #[error("the path contains a NUL byte")]
-    Path(#[from] std::ffi::NulError),
+    #[error("the path {0:?} contains a NUL byte or is not UTF-8")]
+    Path(PathBuf),
     #[error("Python could not start: {0}")]
     Python(String),
 }
@@ -25,19 +26,52 @@ pub(crate) enum InterpreterError {
 /// Starts this process's only interpreter on the calling thread, which becomes Python's main thread, and releases the GIL.
 ///
 /// The configuration is Python's isolated one (PEP 587): no environment variable, no user site, no signal handler, nothing of
-/// the working directory. `python` is the environment's executable: Python finds `pyvenv.cfg`, and so its packages, from it.
-pub(crate) fn start(python: &Path) -> Result<(), InterpreterError> {
+/// the working directory. The module search path is given and not looked for, `site` does not run (so no `.pth` file, no
+/// `sitecustomize`), and compiled code is read from `pycache` alone, a folder that is still empty.
+pub(crate) fn start(environment: &PythonEnvironment, pycache: &Path) -> Result<(), InterpreterError> {
     static STARTED: AtomicBool = AtomicBool::new(false);
-    let python = CString::new(python.as_os_str().as_bytes())?;
+    let settings = Settings::new(environment, pycache)?;
     if STARTED.swap(true, Ordering::SeqCst) {
         return Err(InterpreterError::AlreadyStarted);
     }
     pre_initialise()?;
-    initialise(&python)?;
+    initialise(&settings)?;
     // SAFETY: initialisation succeeded, so this thread holds the GIL. Its thread state lives as long as the process;
     // `PyGILState_Ensure`, which PyO3 attaches with, finds it again through thread-local storage.
     unsafe { ffi::PyEval_SaveThread() };
     Ok(())
+}
+
+/// The paths, as Python's C functions take them.
+struct Settings {
+    executable: CString,
+    prefix: CString,
+    base_prefix: CString,
+    pycache: CString,
+    search_path: Vec<Vec<u32>>,
+}
+
+impl Settings {
+    fn new(environment: &PythonEnvironment, pycache: &Path) -> Result<Self, InterpreterError> {
+        Ok(Self {
+            executable: bytes(environment.executable())?,
+            prefix: bytes(environment.prefix())?,
+            base_prefix: bytes(environment.base_prefix())?,
+            pycache: bytes(pycache)?,
+            search_path: environment.search_path().iter().map(|entry| wide(&entry.path)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn bytes(path: &Path) -> Result<CString, InterpreterError> {
+    path.to_str().and_then(|path| CString::new(path).ok()).ok_or_else(|| InterpreterError::Path(path.to_owned()))
+}
+
+/// `wchar_t` is a code point of 32 bits on Linux.
+fn wide(path: &Path) -> Result<Vec<u32>, InterpreterError> {
+    let path = bytes(path)?;
+    let text = path.to_str().unwrap_or_default();
+    Ok(text.chars().map(u32::from).chain([0]).collect())
 }
 
 /// UTF-8 mode: an isolated interpreter leaves the process in the C locale, where it would open files as ASCII.
@@ -54,22 +88,47 @@ fn pre_initialise() -> Result<(), InterpreterError> {
     check(status)
 }
 
-fn initialise(python: &CStr) -> Result<(), InterpreterError> {
+fn initialise(settings: &Settings) -> Result<(), InterpreterError> {
     let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
-    // SAFETY: `PyConfig_InitIsolatedConfig` fills the whole structure. Strings are set by Python's own functions, which
-    // copy them, and `PyConfig_Clear` releases them once, whatever failed in between.
+    // SAFETY: `PyConfig_InitIsolatedConfig` fills the whole structure. `PyConfig_Clear` releases it once, whatever failed in
+    // between.
     unsafe {
         ffi::PyConfig_InitIsolatedConfig(config.as_mut_ptr());
         let mut config = config.assume_init();
         config.install_signal_handlers = 0;
-        config.site_import = 1;
+        config.site_import = 0;
+        config.write_bytecode = 0;
+        config.module_search_paths_set = 1;
         let at = &raw mut config;
-        let status = check(ffi::PyConfig_SetBytesString(at, &raw mut (*at).program_name, python.as_ptr()))
-            .and_then(|()| check(ffi::PyConfig_SetBytesString(at, &raw mut (*at).executable, python.as_ptr())))
-            .and_then(|()| check(ffi::Py_InitializeFromConfig(at)));
+        let status = set_paths(at, settings).and_then(|()| check(ffi::Py_InitializeFromConfig(at)));
         ffi::PyConfig_Clear(at);
         status
     }
+}
+
+/// Sets every path that Python would otherwise look for.
+///
+/// # Safety
+/// `config` has been initialised. Strings are set by Python's own functions, which copy them.
+unsafe fn set_paths(config: *mut ffi::PyConfig, settings: &Settings) -> Result<(), InterpreterError> {
+    // SAFETY: `config` is valid, so its fields are; the strings end with a NUL and outlive the calls.
+    unsafe {
+        for (field, value) in [
+            (&raw mut (*config).program_name, &settings.executable),
+            (&raw mut (*config).executable, &settings.executable),
+            (&raw mut (*config).prefix, &settings.prefix),
+            (&raw mut (*config).exec_prefix, &settings.prefix),
+            (&raw mut (*config).base_prefix, &settings.base_prefix),
+            (&raw mut (*config).base_exec_prefix, &settings.base_prefix),
+            (&raw mut (*config).pycache_prefix, &settings.pycache),
+        ] {
+            check(ffi::PyConfig_SetBytesString(config, field, value.as_ptr()))?;
+        }
+        for entry in &settings.search_path {
+            check(ffi::PyWideStringList_Append(&raw mut (*config).module_search_paths, entry.as_ptr().cast()))?;
+        }
+    }
+    Ok(())
 }
 
 fn check(status: ffi::PyStatus) -> Result<(), InterpreterError> {

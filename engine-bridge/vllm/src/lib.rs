@@ -7,11 +7,14 @@
 
 mod core;
 mod engine;
+mod environment;
 mod interpreter;
 mod log_relay;
 mod outputs;
+mod private_folder;
 mod settings;
 mod step_loop;
 
 pub use engine::{Exit, StartError, VllmEngine};
+pub use environment::{EnvironmentError, PythonEnvironment, SearchPathEntry};
 pub use settings::{Device, VllmSettings};

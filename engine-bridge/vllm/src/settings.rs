@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::environment::PythonEnvironment;
+
 /// How to start vLLM.
 #[derive(Debug, Clone)]
 pub struct VllmSettings {
-    /// The interpreter of the Python environment that holds vLLM, for example `.state/python/bin/python`.
-    pub python: PathBuf,
+    /// The Python environment that holds vLLM.
+    pub python: PythonEnvironment,
     /// The model: a folder, or the name of a model in the local hub cache.
     pub model: PathBuf,
     /// Further fields of vLLM's `EngineArgs` by name (`dtype`, `max_model_len`, `gpu_memory_utilization` …). An unknown

@@ -14,7 +14,7 @@ use std::{
 };
 
 use blindllama_engine::{Engine as _, EngineError, FinishReason, GenerateRequest, Sampling, TokenStream};
-use blindllama_engine_vllm::{Device, Exit, VllmEngine, VllmSettings};
+use blindllama_engine_vllm::{Device, Exit, PythonEnvironment, VllmEngine, VllmSettings};
 use futures_util::StreamExt as _;
 use pyo3::{Python, types::PyAnyMethods as _};
 use serde_json::json;
@@ -86,7 +86,7 @@ fn start() -> VllmEngine {
     tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
     let engine_args = json!({"dtype": "float32", "max_model_len": 2048, "kv_cache_memory_bytes": 256 << 20});
     VllmEngine::start(VllmSettings {
-        python: PathBuf::from(env!("PYO3_PYTHON")),
+        python: PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap(),
         model: model(),
         engine_args: engine_args.as_object().unwrap().clone(),
         queue: 16,

@@ -6,8 +6,9 @@ use actix_web::web::Bytes;
 use blindllama_attest::{
     binding::Binding,
     digest::Sha256Digest,
-    evidence::{EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION, encoding::Base64Bytes},
+    evidence::{EventLogs, EvidenceDocument, TpmEvidence, VERSION, encoding::Base64Bytes},
     nonce::{self, Nonce, NonceProof},
+    pcr_banks::PcrBanks,
 };
 use blindllama_attest_tpm::{Tpm, TpmError, launch::SealedLaunch};
 use blindllama_gateway::attestation::{
@@ -70,7 +71,7 @@ fn template(
             ak_public: Base64Bytes(tpm.ak_public().to_vec()),
             ak_certificates: certificates.ak,
             ek_certificates: certificates.ek,
-            pcrs: PcrBanks { sha256: [].into() },
+            pcrs: PcrBanks::default(),
         },
         event_log: EventLogs { firmware: firmware_log.map(Base64Bytes), systemd: None, application: launch.entries().to_vec() },
         tee: [],
@@ -86,8 +87,9 @@ impl Sealed {
     }
 
     async fn activate(&self, request: ActivationRequest) -> Result<ActivationAnswer, AttestError> {
+        let ak_name = request.ak_name().map_err(|_| AttestError::ForeignName)?;
         let ActivationRequest { id_object, encrypted_secret, .. } = &request;
-        let secret = self.tpm.activate(&request.ak_name()?, &id_object.0, &encrypted_secret.0).await.map_err(attest_error)?;
+        let secret = self.tpm.activate(&ak_name, &id_object.0, &encrypted_secret.0).await.map_err(attest_error)?;
         Ok(ActivationAnswer { secret: Base64Bytes(secret.to_vec()) })
     }
 }

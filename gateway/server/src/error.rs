@@ -1,6 +1,6 @@
 //! Why the gateway did not start, or stopped.
 
-use std::{error::Error, io, net::SocketAddr, path::PathBuf};
+use std::{error::Error, io, net::SocketAddr, os::unix::ffi::OsStrExt as _, path::PathBuf};
 
 use blindllama_attest::{canonical_json::NotCanonical, firmware::FirmwareLogError, policy::PolicyError, tpm::AkError};
 use blindllama_attest_tpm::{
@@ -8,11 +8,18 @@ use blindllama_attest_tpm::{
     launch::LaunchError,
     measure::{ChangedFile, MeasureError},
 };
+use blindllama_engine_vllm::{EnvironmentError, StartError};
 use blindllama_gateway::{ModelError, config::ConfigError, tls::IdentityError};
+
+use crate::invocation::InvocationError;
 
 /// One variant for each step of the start, so that the message says which one failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GatewayError {
+    #[error("start")]
+    Invocation(#[from] InvocationError),
+    #[error("core dumps cannot be turned off")]
+    CoreDumps(#[source] io::Error),
     #[error("configuration")]
     Config(#[from] ConfigError),
     #[error("TPM")]
@@ -25,12 +32,21 @@ pub(crate) enum GatewayError {
     Measure(#[from] MeasureError),
     #[error("a measurement has no canonical form")]
     Canonical(#[from] NotCanonical),
+    #[error("engine.python")]
+    Environment(#[from] EnvironmentError),
     #[error("the model's files changed while they were loaded")]
-    ModelChanged(#[from] ChangedFile),
+    ModelChanged(#[source] ChangedFile),
+    #[error("the engine's packages changed while they were loaded")]
+    PackagesChanged(#[source] ChangedFile),
+    #[error(
+        "code was loaded that is not measured: {}. If it belongs to the system, add it to `libraries` under [engine]; else \
+         find out what loads it", printable(.0)
+    )]
+    UnmeasuredCode(Vec<PathBuf>),
     #[error("model")]
     Model(#[from] ModelError),
     #[error("engine")]
-    Engine(#[from] blindllama_engine_vllm::StartError),
+    Engine(#[from] StartError),
     #[error("the engine has died; nothing can be served any more")]
     EngineDied,
     #[error("identity")]
@@ -65,4 +81,21 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     line
+}
+
+/// Paths for people: what cannot be printed is escaped.
+fn printable(paths: &[PathBuf]) -> String {
+    let escaped = paths.iter().map(|path| path.as_os_str().as_bytes().escape_ascii().to_string());
+    escaped.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_unmeasured_code_is_named_at_once() {
+        let error = GatewayError::UnmeasuredCode(vec!["/lib/liba.so".into(), "/lib/\u{1b}b.so".into()]);
+        assert!(with_causes(&error).contains(r"not measured: /lib/liba.so, /lib/\x1bb.so. If"), "{error}");
+    }
 }

@@ -5,8 +5,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use blindllama_attest::{
-    evidence::{EvidenceDocument, PcrBanks, encoding::Base64Bytes},
+    evidence::{EvidenceDocument, encoding::Base64Bytes},
     nonce::{Nonce, NonceProof},
+    pcr_banks::PcrBanks,
 };
 use blindllama_attest_tpm::Quote;
 use serde::Serialize;
@@ -72,7 +73,7 @@ fn write_quote(quote: &Quote) -> serde_json::Result<String> {
     let mut members = without_brace(&QuoteMembers {
         quote: Base64Bytes(quote.attest.clone()),
         signature: Base64Bytes(quote.signature.clone()),
-        pcrs: PcrBanks { sha256: quote.pcrs.clone() },
+        pcrs: PcrBanks::sha256(quote.pcrs.clone()),
     })?;
     // Others follow.
     members.pop();
@@ -121,7 +122,7 @@ mod tests {
                 ak_public: bytes(1),
                 ak_certificates: vec![bytes(2), bytes(3)],
                 ek_certificates: vec![bytes(4)],
-                pcrs: PcrBanks { sha256: quote.pcrs.clone() },
+                pcrs: PcrBanks::sha256(quote.pcrs.clone()),
             },
             event_log: EventLogs {
                 firmware: Some(bytes(5)),

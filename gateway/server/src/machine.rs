@@ -2,6 +2,12 @@
 
 use std::path::Path;
 
+use blindllama_attest::{
+    application::{LaunchPcr, LaunchPcrs},
+    digest::Sha256Digest,
+    firmware::FirmwareLog,
+    hash::{Digest, HashAlgorithm},
+};
 use blindllama_attest_tpm::{AkKind, EkKind, Tpm, TpmSettings};
 use blindllama_gateway::config::{self, GatewayConfig, PcrIndex};
 
@@ -53,4 +59,19 @@ pub(crate) fn read_firmware_log(config: &GatewayConfig) -> Result<Option<Vec<u8>
         return Ok(None);
     };
     std::fs::read(path).map(Some).map_err(|source| GatewayError::File { path: path.clone(), source })
+}
+
+/// Parses the firmware's log.
+pub(crate) fn parse_firmware_log(config: &GatewayConfig, log: Option<&[u8]>) -> Result<Option<FirmwareLog>, GatewayError> {
+    let (Some(log), Some(path)) = (log, &config.tpm.firmware_log) else { return Ok(None) };
+    FirmwareLog::parse(log).map(Some).map_err(|source| GatewayError::FirmwareLog { path: path.clone(), source })
+}
+
+/// The PCRs of launches, with the values that they had before the first one: what the firmware's log says (`shim`, the boot
+/// loader, extends PCR 14), or zero where there is no log.
+pub(crate) fn launch_pcrs(config: &GatewayConfig, firmware_log: Option<&[u8]>) -> Result<LaunchPcrs, GatewayError> {
+    let log = parse_firmware_log(config, firmware_log)?;
+    let explained = |pcr| log.as_ref()?.replay(HashAlgorithm::Sha256, pcr).as_ref().and_then(Digest::as_sha256);
+    let start = |pcr| LaunchPcr { pcr, start: explained(pcr).unwrap_or(Sha256Digest::ZERO) };
+    Ok(LaunchPcrs { application: start(config.tpm.application_pcr.get()), identity: start(config.tpm.identity_pcr.get()) })
 }

@@ -6,9 +6,12 @@ mod cli;
 mod engine;
 mod error;
 mod evidence_parts;
+mod invocation;
+mod libraries;
 mod logging;
 mod machine;
 mod memory;
+mod progress;
 mod provision;
 mod release;
 mod serve;
@@ -16,23 +19,26 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use error::GatewayError;
+use invocation::Invocation;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     logging::init(arguments.log_json);
-    if let Err(error) = memory::keep_off_disk() {
-        tracing::error!("core dumps cannot be turned off: {error}");
-        return ExitCode::FAILURE;
-    }
-    let outcome = match arguments.command {
-        cli::Command::Serve { config } => serve::serve(&config),
-        cli::Command::Provision { config, policy } => provision::provision(&config, &policy),
-    };
-    match outcome {
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", error::with_causes(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: cli::Command) -> Result<(), GatewayError> {
+    let invocation = Invocation::of_this_process()?;
+    memory::keep_off_disk().map_err(GatewayError::CoreDumps)?;
+    match command {
+        cli::Command::Serve { config } => serve::serve(&config, &invocation),
+        cli::Command::Provision { config, policy } => provision::provision(&config, &policy, invocation),
     }
 }

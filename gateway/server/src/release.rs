@@ -1,42 +1,98 @@
 //! What this gateway is: the measurements that a policy's `[[release]]` lists.
 
-use blindllama_attest::application::{Manifest, MeasuredFile, MeasuredManifest};
-use blindllama_attest_tpm::measure::{FolderSnapshot, measure_document, measure_folder, measure_own_binary};
-use blindllama_gateway::config::GatewayConfig;
+use blindllama_attest::{
+    application::{Manifest, MeasuredFile, MeasuredManifest, Parts},
+    digest::Sha256Digest,
+};
+use blindllama_attest_tpm::{
+    launch::Code,
+    measure::{FolderSnapshot, PackageSources, PackagesSnapshot, measure_document, measure_own_binary},
+};
+use blindllama_engine_vllm::PythonEnvironment;
+use blindllama_gateway::{config::GatewayConfig, text::ChatTemplate};
 
-use crate::error::GatewayError;
+use crate::{error::GatewayError, invocation::Invocation, libraries, progress};
 
-/// Binary, configuration and model of one gateway, measured.
-pub(crate) struct Release {
-    /// The running program file.
-    pub(crate) binary: MeasuredFile,
-    /// The effective configuration's meaning.
-    pub(crate) config: MeasuredFile,
-    /// The same, as canonical JSON.
-    pub(crate) config_document: Vec<u8>,
-    /// The model folder.
-    pub(crate) weights: MeasuredManifest,
-    /// The list behind `weights`.
-    pub(crate) weights_manifest: Manifest,
-    /// The model's files as they were when hashed.
-    pub(crate) weights_snapshot: FolderSnapshot,
+/// The code of one gateway and how it was started: what is measured before an interpreter runs.
+pub(crate) struct MeasuredCode {
+    /// What the log says.
+    pub(crate) events: Code,
+    /// The documents behind those digests: the packages' manifest, the configuration's meaning, command line and environment.
+    pub(crate) documents: Vec<Vec<u8>>,
+    /// The packages' files as they were when hashed.
+    pub(crate) packages: PackagesSnapshot,
 }
 
-impl Release {
-    /// Hashes everything.
-    pub(crate) fn measure(config: &GatewayConfig) -> Result<Self, GatewayError> {
-        tracing::info!(model = %config.model.path.display(), "measuring the binary, the configuration and the model");
-        let config_document = config.measured()?;
-        let (weights_manifest, weights_snapshot) = measure_folder(&config.model.path)?;
-        let weights = weights_manifest.measured()?;
-        tracing::info!(files = weights.files, bytes = weights.bytes, "measured");
+impl MeasuredCode {
+    /// Hashes everything that can be executed.
+    pub(crate) fn measure(
+        config: &GatewayConfig,
+        python: &PythonEnvironment,
+        invocation: &Invocation,
+    ) -> Result<Self, GatewayError> {
+        let (config_document, launch_document) = (config.measured()?, invocation.document()?);
+        let snapshot = packages(config, python)?;
+        let manifest = progress::shown("the engine's packages", snapshot.bytes(), |progress| snapshot.measure(progress))?;
+        let (packages, packages_document) = described(&manifest)?;
         Ok(Self {
-            binary: measure_own_binary()?,
-            config: measure_document(&config_document),
-            config_document,
-            weights,
-            weights_manifest,
-            weights_snapshot,
+            events: Code {
+                binary: measure_own_binary()?,
+                packages,
+                config: measure_document(&config_document),
+                launch: measure_document(&launch_document),
+            },
+            documents: vec![packages_document, config_document, launch_document],
+            packages: snapshot,
         })
     }
+}
+
+fn packages(config: &GatewayConfig, python: &PythonEnvironment) -> Result<PackagesSnapshot, GatewayError> {
+    let search_path: Vec<_> = python.search_path().iter().map(|entry| (entry.name, entry.path.as_path())).collect();
+    let libraries = libraries::resolve(&config.engine.libraries);
+    let (search_path, interpreter) = (search_path.as_slice(), python.executable());
+    Ok(PackagesSnapshot::take(PackageSources { search_path, interpreter, libraries: &libraries })?)
+}
+
+/// The model of one gateway.
+pub(crate) struct MeasuredModel {
+    /// The manifest of its folder.
+    pub(crate) weights: MeasuredManifest,
+    /// Its chat template's text.
+    pub(crate) chat_template: MeasuredFile,
+    /// The documents behind those digests: the weights' manifest, and the text.
+    pub(crate) documents: Vec<Vec<u8>>,
+}
+
+impl MeasuredModel {
+    /// The model whose folder has this manifest.
+    pub(crate) fn new(weights: &Manifest, template: &ChatTemplate) -> Result<Self, GatewayError> {
+        let template = template.source().as_bytes().to_vec();
+        let (weights, manifest) = described(weights)?;
+        Ok(Self { weights, chat_template: measure_document(&template), documents: vec![manifest, template] })
+    }
+}
+
+/// Hashes every file of the model's folder.
+pub(crate) fn hash_weights(snapshot: &FolderSnapshot) -> Result<Manifest, GatewayError> {
+    Ok(progress::shown("the model", snapshot.bytes(), |progress| snapshot.measure(progress))?)
+}
+
+/// The digests of a release, as a policy lists them.
+pub(crate) const fn parts(code: &Code, model: &MeasuredModel) -> Parts<Sha256Digest> {
+    Parts {
+        gateway_binary: code.binary.sha256,
+        engine_packages: code.packages.manifest_sha256,
+        config: code.config.sha256,
+        launch: code.launch.sha256,
+        model_weights: model.weights.manifest_sha256,
+        chat_template: model.chat_template.sha256,
+    }
+}
+
+/// What the log says of a manifest, and the manifest as it is served.
+fn described(manifest: &Manifest) -> Result<(MeasuredManifest, Vec<u8>), GatewayError> {
+    let measured = manifest.measured()?;
+    tracing::info!(files = measured.files, bytes = measured.bytes, sha256 = %measured.manifest_sha256, "measured");
+    Ok((measured, manifest.to_bytes()?))
 }

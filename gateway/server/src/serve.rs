@@ -1,34 +1,41 @@
 //! `serve`: from nothing to a measured, sealed, listening gateway; then until a signal or the engine's death.
 
-use std::{io, net::TcpListener, path::Path, sync::Arc};
+use std::{io, net::TcpListener, panic, path::Path, sync::Arc, thread};
 
-use blindllama_attest::{binding::Binding, evidence::encoding::Base64Array};
+use blindllama_attest::{application::Manifest, binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array};
 use blindllama_attest_tpm::{
     ApplicationLog, Tpm,
-    launch::{Launch, SealedLaunch},
+    launch::Launch,
+    measure::{FolderSnapshot, PackagesSnapshot},
 };
-use blindllama_engine_vllm::VllmEngine;
-use blindllama_gateway::{App, Limits, ServedModel, config::GatewayConfig, server, tls::ServerIdentity};
+use blindllama_engine_vllm::{PythonEnvironment, VllmEngine};
+use blindllama_gateway::{
+    App, Limits, ServedModel,
+    config::{Device, GatewayConfig},
+    server,
+    tls::ServerIdentity,
+};
 
 use crate::{
     attester::TpmAttester,
     certificates::Certificates,
     engine,
     error::GatewayError,
-    machine::{load_config, open_tpm, read_firmware_log},
-    release::Release,
+    invocation::Invocation,
+    machine::{launch_pcrs, load_config, open_tpm, read_firmware_log},
+    release::{MeasuredCode, MeasuredModel, hash_weights},
 };
 
 /// Runs the gateway until SIGINT or SIGTERM.
 ///
 /// # Errors
 /// Whatever keeps it from starting; and [`GatewayError::EngineDied`], after which the process exits non-zero.
-pub(crate) fn serve(config: &Path) -> Result<(), GatewayError> {
+pub(crate) fn serve(config: &Path, invocation: &Invocation) -> Result<(), GatewayError> {
     let config = load_config(config)?;
     // A port that is taken should not cost a launch. It is given back until the gateway is ready, so that whoever connects
     // before that is told so at once.
     drop(listen(&config)?);
-    let gateway = Gateway::start(&config)?;
+    let gateway = Gateway::start(&config, invocation)?;
     actix_web::rt::System::new().block_on(gateway.run(&config))
 }
 
@@ -41,25 +48,29 @@ struct Gateway {
 }
 
 impl Gateway {
-    /// Measures, loads and seals, in this order: hashes are taken and extended before anything is loaded, and files are
-    /// compared with what was hashed after loading and before the seal.
-    fn start(config: &GatewayConfig) -> Result<Self, GatewayError> {
+    /// Measures, loads and seals (ADR 11). Code is hashed and extended before any of it runs. The model is hashed while it is
+    /// loaded; its files are found before. Before the seal, all files are compared with what was found, and all code that is
+    /// mapped must have been hashed.
+    fn start(config: &GatewayConfig, invocation: &Invocation) -> Result<Self, GatewayError> {
         let tpm = open_tpm(config)?;
         let firmware_log = read_firmware_log(config)?;
-        let release = Release::measure(config)?;
-        let launch = Launch::begin(open_log(config, &tpm)?)?;
-        let launch = launch.application(release.binary, release.config, release.weights)?;
+        let python = PythonEnvironment::find(&config.engine.python)?;
+        let code = MeasuredCode::measure(config, &python, invocation)?;
+        let launch = Launch::begin(open_log(config, &tpm, firmware_log.as_deref())?)?.code(code.events)?;
 
-        tracing::info!("loading the model");
-        let model = ServedModel::load(config.model.served_name(), &config.model.path)?;
-        let engine = VllmEngine::start(engine::settings(config))?;
-        release.weights_snapshot.unchanged()?;
+        let Loaded { engine, served, weights } = Loaded::load(config, python)?;
+        code.packages.unchanged().map_err(GatewayError::PackagesChanged)?;
+        check_mapped_code(config, &code.packages, &engine)?;
+        let model = MeasuredModel::new(&weights, &served.template)?;
+        let launch = launch.model(model.weights, model.chat_template)?;
 
         let identity = ServerIdentity::generate()?;
         let launch = launch.seal(identity.tls_spki_sha256(), identity.receipt_public_key())?;
+        let binding = binding(&identity, model.weights.manifest_sha256);
+        let documents = [code.documents, model.documents].concat();
         let certificates = Certificates::read(&config.tpm, &tpm)?;
-        let attester = attester(tpm, certificates, &identity, release, firmware_log, launch)?;
-        Ok(Self { engine: Arc::new(engine), model, attester, identity })
+        let attester = TpmAttester::new(tpm, certificates, binding, firmware_log, launch, documents)?;
+        Ok(Self { engine: Arc::new(engine), model: served, attester, identity })
     }
 
     async fn run(self, config: &GatewayConfig) -> Result<(), GatewayError> {
@@ -97,27 +108,54 @@ fn listen(config: &GatewayConfig) -> Result<TcpListener, GatewayError> {
     TcpListener::bind(address).map_err(|source| GatewayError::Listen { address, source })
 }
 
-fn open_log(config: &GatewayConfig, tpm: &Tpm) -> Result<ApplicationLog, GatewayError> {
-    let (application, identity) = (config.tpm.application_pcr.get(), config.tpm.identity_pcr.get());
-    Ok(ApplicationLog::open(&config.tpm.application_log, tpm.clone(), application, identity)?)
+fn open_log(config: &GatewayConfig, tpm: &Tpm, firmware_log: Option<&[u8]>) -> Result<ApplicationLog, GatewayError> {
+    let pcrs = launch_pcrs(config, firmware_log)?;
+    Ok(ApplicationLog::open(&config.tpm.application_log, tpm.clone(), pcrs)?)
 }
 
-fn attester(
-    tpm: Tpm,
-    certificates: Certificates,
-    identity: &ServerIdentity,
-    release: Release,
-    firmware_log: Option<Vec<u8>>,
-    launch: SealedLaunch,
-) -> Result<TpmAttester, GatewayError> {
-    let binding = Binding {
+/// A model that is ready, and the manifest of exactly the files that it was loaded from.
+struct Loaded {
+    engine: VllmEngine,
+    served: ServedModel,
+    weights: Manifest,
+}
+
+impl Loaded {
+    /// Hashes the model's folder while the engine starts, and compares it afterwards with what was there before.
+    fn load(config: &GatewayConfig, python: PythonEnvironment) -> Result<Self, GatewayError> {
+        let folder = &config.model.path;
+        let found = FolderSnapshot::take(folder)?;
+        let loaded = thread::scope(|scope| {
+            let hashing = scope.spawn(|| hash_weights(&found));
+            tracing::info!("loading the model");
+            let served = ServedModel::load(config.model.served_name(), folder)?;
+            let engine = VllmEngine::start(engine::settings(config, python))?;
+            let weights = hashing.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
+            Ok::<_, GatewayError>(Self { engine, served, weights })
+        })?;
+        found.unchanged().map_err(GatewayError::ModelChanged)?;
+        Ok(loaded)
+    }
+}
+
+/// Everything that can be executed now must have been hashed before it ran. Where there is a GPU, Triton compiles its launchers
+/// while the model is loaded, into this launch's private folder: code made by measured code, which nobody else could have put
+/// there.
+fn check_mapped_code(config: &GatewayConfig, packages: &PackagesSnapshot, engine: &VllmEngine) -> Result<(), GatewayError> {
+    let mut unmeasured = packages.unmeasured_code()?;
+    if config.engine.device == Device::Cuda {
+        unmeasured.retain(|path| !path.starts_with(engine.private_folder()));
+    }
+    if unmeasured.is_empty() { Ok(()) } else { Err(GatewayError::UnmeasuredCode(unmeasured)) }
+}
+
+fn binding(identity: &ServerIdentity, model_sha256: Sha256Digest) -> Binding {
+    Binding {
         tls_spki_sha256: identity.tls_spki_sha256(),
         receipt_public_key: Base64Array(identity.receipt_public_key()),
         hpke_public_key: None,
-        model_sha256: release.weights.manifest_sha256,
-    };
-    let documents = vec![release.weights_manifest.to_bytes()?, release.config_document];
-    Ok(TpmAttester::new(tpm, certificates, binding, firmware_log, launch, documents)?)
+        model_sha256,
+    }
 }
 
 /// Resolves at SIGINT or SIGTERM.

@@ -59,6 +59,11 @@ pub struct EngineConfig {
     pub python: PathBuf,
     /// What the model runs on.
     pub device: Device,
+    /// Native libraries from outside the Python environment that the engine loads: paths, or bare file names, which are looked
+    /// for in the system's library folders and left out where the system does not have them. They are measured by their
+    /// content; code that is loaded and not measured refuses the start.
+    #[serde(default)]
+    pub libraries: Vec<PathBuf>,
     /// Requests admitted at a time; one more is told to come back later.
     #[serde(default = "default_max_requests")]
     pub max_requests: NonZeroUsize,

@@ -145,6 +145,7 @@ fn what_differs_between_hosts_is_not_measured() {
     for (from, to) in [
         ("models/a", "/elsewhere/b"),
         ("bin/python", "/usr/bin/python3"),
+        ("\"cpu\"", "\"cpu\"\nlibraries = [\"libnuma.so.1\", \"/opt/lib/liba.so\"]"),
         ("swtpm:port=2321", "device:/dev/tpmrm0"),
         ("\"state\"", "\"/var/lib/state\""),
         ("[tpm]", "[tpm]\napplication_log = \"log\"\nfirmware_log = \"fw\""),

@@ -26,6 +26,7 @@ const NAME: &str = "chat_template";
 
 /// A model's chat template, ready to render.
 pub struct ChatTemplate {
+    source: String,
     environment: Environment<'static>,
     special_tokens: BTreeMap<String, String>,
     content: ContentFormat,
@@ -75,9 +76,16 @@ impl ChatTemplate {
         environment.add_template_owned(NAME, without_generation_tags(source)).map_err(TemplateError::Syntax)?;
         // As vLLM looks for it: a template that never names the role would drop such messages or refuse them.
         let knows_developer = source.contains("\"developer\"") || source.contains("'developer'");
-        let mut template = Self { environment, special_tokens, content: ContentFormat::Text, knows_developer };
+        let content = ContentFormat::Text;
+        let mut template = Self { source: source.to_owned(), environment, special_tokens, content, knows_developer };
         template.content = ContentFormat::probe(source, |message| template.render_conversation(&message).ok());
         Ok(template)
+    }
+
+    /// The template's text, as it stands in the model's folder.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Renders a conversation, up to where the assistant speaks next.
@@ -238,6 +246,12 @@ mod tests {
         let raised = render("{% macro f() %}{{ raise_exception('no ' + messages[0].role) }}{% endmacro %}{{ f() }}").unwrap_err();
         assert_eq!(raised.to_string(), "no user");
         assert_eq!(format!("{raised:?}"), "Raised");
+    }
+
+    #[test]
+    fn the_source_is_the_text_as_it_was_given() {
+        let source = "a {%- generation -%} b\r\n{% endgeneration %}\n";
+        assert_eq!(ChatTemplate::new(source, BTreeMap::new(), now).unwrap().source(), source);
     }
 
     #[test]

@@ -12,10 +12,11 @@ use blindllama_attest::{
     binding::Binding,
     digest::Sha256Digest,
     evidence::{
-        EventLogs, EvidenceDocument, PcrBanks, TpmEvidence, VERSION,
+        EventLogs, EvidenceDocument, TpmEvidence, VERSION,
         encoding::{Base64Array, Base64Bytes},
     },
     nonce::{Nonce, NonceProof},
+    pcr_banks::PcrBanks,
 };
 use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
 use blindllama_gateway::{
@@ -173,7 +174,7 @@ fn evidence(nonce: &Nonce, binding: Binding) -> EvidenceDocument {
             ak_public: nothing(),
             ak_certificates: Vec::new(),
             ek_certificates: Vec::new(),
-            pcrs: PcrBanks { sha256: [(14, Sha256Digest::ZERO)].into() },
+            pcrs: PcrBanks::sha256([(14, Sha256Digest::ZERO)]),
         },
         event_log: EventLogs { firmware: None, systemd: None, application: Vec::<LoggedEvent>::new() },
         tee: [],

@@ -3,43 +3,23 @@
 use std::{
     collections::BTreeMap,
     fs,
-    num::NonZero,
     os::unix::fs::MetadataExt as _,
-    panic,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
 };
 
-use blindllama_attest::application::{Manifest, ManifestEntry, MeasuredFile};
+use blindllama_attest::application::Manifest;
 
 use super::{
-    MeasureError,
-    file::{FileIdentity, measure_identified},
+    MeasureError, Progress,
+    file::{FileIdentity, FoundFile, Node},
+    hashing::{distinct_bytes, measure_all},
 };
 
-/// Hashes every file below `folder`, hidden ones included, on all cores. Links are resolved: what counts is the content
-/// that a reader of the folder would see.
-///
-/// # Errors
-/// [`MeasureError`] names the file or folder that cannot be measured; one failure fails all.
-pub fn measure_folder(folder: &Path) -> Result<(Manifest, FolderSnapshot), MeasureError> {
-    let Walk { files: found, ways } = walk(folder)?;
-    let found: Vec<(String, FoundFile)> = found.into_iter().collect();
-    let mut entries = Vec::with_capacity(found.len());
-    let mut files = BTreeMap::new();
-    for (name, measured, identity) in measure_all(&found)? {
-        entries.push(ManifestEntry { path: name.clone(), sha256: measured.sha256, bytes: measured.bytes });
-        files.insert(name, identity);
-    }
-    Ok((Manifest::new(entries), FolderSnapshot { folder: folder.to_owned(), files, ways }))
-}
-
-/// The state of a folder's files when they were hashed.
+/// A folder's files as they were at one moment: taken before anything is loaded from it, then hashed, then compared again.
 #[derive(Debug, Clone)]
 pub struct FolderSnapshot {
     folder: PathBuf,
-    files: BTreeMap<String, FileIdentity>,
+    files: BTreeMap<String, FoundFile>,
     ways: Ways,
 }
 
@@ -80,6 +60,40 @@ pub enum ChangedFile {
 }
 
 impl FolderSnapshot {
+    /// Finds every file below `folder`, hidden ones included. Links are resolved: what counts is the content that a reader of
+    /// the folder would see. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`MeasureError`] names the file or folder that cannot be measured.
+    pub fn take(folder: &Path) -> Result<Self, MeasureError> {
+        let Walk { files, ways } = walk(folder)?;
+        Ok(Self { folder: folder.to_owned(), files, ways })
+    }
+
+    /// Hashes every file on all cores, each once however many names it has. A file that is not as it was found is an error.
+    ///
+    /// # Errors
+    /// [`MeasureError`] names the file; one failure fails all.
+    pub fn measure(&self, progress: &Progress<'_>) -> Result<Manifest, MeasureError> {
+        Ok(Manifest::new(measure_all(self.named(""), progress)?))
+    }
+
+    /// How many bytes [`FolderSnapshot::measure`] will hash.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        distinct_bytes(self.files.values())
+    }
+
+    /// The files with their paths, each behind `prefix`.
+    pub(super) fn named(&self, prefix: &str) -> Vec<(String, &FoundFile)> {
+        self.files.iter().map(|(path, file)| (format!("{prefix}{path}"), file)).collect()
+    }
+
+    /// The folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Compares files, folders and links with what was hashed, by device, inode, size, mtime and ctime: for the moments
     /// after loading and before the seal. It stops accidents, and swaps by anyone but root who may not write to the folders
     /// above this one.
@@ -91,7 +105,7 @@ impl FolderSnapshot {
         for (path, measured) in &self.files {
             match now.get(path) {
                 None => return Err(ChangedFile::Removed { path: path.clone() }),
-                Some(found) if found.identity != *measured => return Err(ChangedFile::Altered { path: path.clone() }),
+                Some(found) if found.identity != measured.identity => return Err(ChangedFile::Altered { path: path.clone() }),
                 Some(_) => {}
             }
         }
@@ -105,20 +119,12 @@ impl FolderSnapshot {
     }
 }
 
-struct FoundFile {
-    path: PathBuf,
-    identity: FileIdentity,
-}
-
 /// What is below a folder.
 #[derive(Default)]
 struct Walk {
     files: BTreeMap<String, FoundFile>,
     ways: Ways,
 }
-
-/// A folder on the way from the root to where the walk is, by device and inode.
-type Ancestor = (u64, u64);
 
 /// Finds every file below `folder`; the keys are paths within it, with `/` between their parts.
 fn walk(folder: &Path) -> Result<Walk, MeasureError> {
@@ -127,7 +133,7 @@ fn walk(folder: &Path) -> Result<Walk, MeasureError> {
     if found.files.is_empty() { Err(MeasureError::Empty { path: folder.to_owned() }) } else { Ok(found) }
 }
 
-fn visit(folder: &Path, prefix: &str, ancestors: &mut Vec<Ancestor>, found: &mut Walk) -> Result<(), MeasureError> {
+fn visit(folder: &Path, prefix: &str, ancestors: &mut Vec<Node>, found: &mut Walk) -> Result<(), MeasureError> {
     let metadata = fs::metadata(folder).map_err(MeasureError::unreadable(folder))?;
     let this = (metadata.dev(), metadata.ino());
     if ancestors.contains(&this) {
@@ -154,30 +160,6 @@ fn visit(folder: &Path, prefix: &str, ancestors: &mut Vec<Ancestor>, found: &mut
     }
     ancestors.pop();
     Ok(())
-}
-
-type Measured = (String, MeasuredFile, FileIdentity);
-
-/// Hashes all files, each thread taking the next one that nobody has taken.
-fn measure_all(files: &[(String, FoundFile)]) -> Result<Vec<Measured>, MeasureError> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<Measured>, MeasureError> {
-        let mut done = Vec::new();
-        while let Some((name, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (measured, identity) = measure_identified(&file.path)?;
-            done.push((name.clone(), measured, identity));
-        }
-        Ok(done)
-    };
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(files.len());
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = Vec::with_capacity(files.len());
-        for worker in workers {
-            all.append(&mut worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?);
-        }
-        Ok(all)
-    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,22 @@
 //! Measuring what a launch consists of: SHA-256 over files, documents and folders.
+//!
+//! A snapshot says which files there are before anything is loaded from them. Hashing takes it as given, and before the seal
+//! it is compared with what is there then: so what was hashed is what was loaded.
 
 mod file;
 mod folder;
+mod hashing;
+mod mapped;
+mod packages;
 
 use std::{io, path::PathBuf};
 
-pub use file::{measure_document, measure_file, measure_own_binary};
-pub use folder::{ChangedFile, FolderSnapshot, measure_folder};
+pub use file::{measure_document, measure_own_binary};
+pub use folder::{ChangedFile, FolderSnapshot};
+pub use packages::{PackageSources, PackagesSnapshot};
+
+/// Told how many bytes were hashed since it was told before, by any thread.
+pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;
 
 /// Something could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +36,7 @@ pub enum MeasureError {
         path: PathBuf,
     },
     /// A folder holds something that has no content to hash.
-    #[error("{path:?} is neither a file nor a folder: a model folder must hold nothing that cannot be measured")]
+    #[error("{path:?} is neither a file nor a folder: where measured files are, nothing else may be")]
     SpecialFile {
         /// The device, socket or pipe.
         path: PathBuf,
@@ -42,6 +52,12 @@ pub enum MeasureError {
     Loop {
         /// The link.
         path: PathBuf,
+    },
+    /// The kernel's list of mapped files has a line of an unknown form.
+    #[error("line {line} of /proc/self/maps is of an unknown form, so it cannot be told which code is mapped")]
+    UnknownMaps {
+        /// Counted from 1.
+        line: usize,
     },
     /// There is nothing to measure.
     #[error("{path:?} holds no files")]

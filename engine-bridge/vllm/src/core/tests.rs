@@ -22,8 +22,15 @@ const CANARY: &str = "canary-4711-of-a-prompt";
 /// The one interpreter of the test process.
 fn attached<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
     static STARTED: OnceLock<()> = OnceLock::new();
-    STARTED.get_or_init(|| interpreter::start(Path::new(env!("PYO3_PYTHON"))).unwrap());
+    STARTED.get_or_init(|| interpreter::start(&environment(), Path::new(NO_PYCACHE)).unwrap());
     Python::attach(f)
+}
+
+/// Where no compiled code is, and none is written.
+const NO_PYCACHE: &str = "/nonexistent/pycache";
+
+fn environment() -> PythonEnvironment {
+    PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap()
 }
 
 /// The glue's engine over the scripted core.
@@ -104,8 +111,38 @@ fn no_prefix_cache_is_shared_unless_asked_for() {
 #[test]
 fn a_second_interpreter_is_refused() {
     attached(|_| ());
-    let second = interpreter::start(Path::new(env!("PYO3_PYTHON")));
+    let second = interpreter::start(&environment(), Path::new(NO_PYCACHE));
     assert!(matches!(second, Err(interpreter::InterpreterError::AlreadyStarted)), "{second:?}");
+}
+
+#[test]
+fn the_interpreter_knows_the_given_search_path_alone() {
+    let environment = environment();
+    attached(|py| {
+        let sys = py.import("sys").unwrap();
+        let search_path: Vec<PathBuf> = sys.getattr("path").unwrap().extract().unwrap();
+        assert_eq!(search_path, environment.search_path().iter().map(|entry| entry.path.clone()).collect::<Vec<_>>());
+        check_search_path(&search_path, &environment).unwrap();
+        let text = |name: &str| sys.getattr(name).unwrap().extract::<PathBuf>().unwrap();
+        assert_eq!((text("prefix"), text("base_prefix")), (environment.prefix().into(), environment.base_prefix().into()));
+        assert_eq!((text("executable"), text("pycache_prefix")), (environment.executable().into(), NO_PYCACHE.into()));
+        assert!(sys.getattr("dont_write_bytecode").unwrap().extract::<bool>().unwrap());
+        let modules = sys.getattr("modules").unwrap();
+        for module in ["site", "sitecustomize", "usercustomize", "_distutils_hack"] {
+            assert!(!modules.contains(module).unwrap(), "{module} has run");
+        }
+    });
+}
+
+#[test]
+fn a_search_path_that_leaves_what_was_measured_is_refused() {
+    let environment = environment();
+    let below = environment.search_path()[0].path.join("setuptools/_vendor");
+    check_search_path(&[below], &environment).unwrap();
+    for outside in ["/tmp/planted", "", "relative", environment.base_prefix().to_str().unwrap()] {
+        let error = check_search_path(&[PathBuf::from(outside)], &environment).unwrap_err().to_string();
+        assert!(error.contains(&format!("{outside:?}")), "{error}");
+    }
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Attester for ScriptedAttester {
 
     fn activate(&self, request: ActivationRequest) -> ActivationFuture {
         Box::pin(async move {
-            match request.ak_name()?.as_slice() {
+            match request.ak_name().map_err(|_| AttestError::ForeignName)?.as_slice() {
                 [0x00, 0x0b, 0xbb, ..] => Err(AttestError::Busy),
                 [0x00, 0x0b, 0xff, ..] => Err(AttestError::Failed("the secret reason".to_owned())),
                 [0x00, 0x0b, ..] if request.id_object == request.encrypted_secret => Err(AttestError::CredentialRefused),

@@ -2,7 +2,7 @@
 //!
 //! Bytes, policy and time in, verdict out: no I/O, no async, no clock, no randomness, no TPM library. Whatever comes from
 //! outside is parsed once into a typed value; the only way to a [`verify::VerifiedPeer`] is [`verify::verify`].
-//! The formats are described in `docs/evidence.md`.
+//! The formats are described in `docs/spec/evidence.md`.
 
 pub mod application;
 pub mod binding;

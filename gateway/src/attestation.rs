@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{App, openai::error::ApiError, request_body::read_json};
 
-/// Evidence on its way: a whole document (see `docs/evidence.md`), as JSON.
+/// Evidence on its way: a whole document (see `docs/spec/evidence.md`), as JSON.
 pub type EvidenceFuture = Pin<Box<dyn Future<Output = Result<Bytes, AttestError>> + Send>>;
 
 /// The secret of a credential on its way.

@@ -19,7 +19,7 @@ const fn check(number: u8, code: &'static str, establishes: &'static str) -> Che
     Check { number, code, establishes }
 }
 
-/// The checks, in order (`docs/evidence.md`).
+/// The checks, in order (`docs/spec/evidence.md`).
 pub const CHECKS: [Check; 16] = [
     check(1, "document", "the evidence is a well-formed document"),
     check(2, "version", "the evidence is of a version that this program reads"),

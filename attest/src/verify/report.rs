@@ -9,7 +9,7 @@ pub struct PassedCheck {
 }
 
 impl PassedCheck {
-    /// The check's number, 1 to 16 (`docs/evidence.md`).
+    /// The check's number, 1 to 16 (`docs/spec/evidence.md`).
     #[must_use]
     pub const fn number(&self) -> u8 {
         self.number

@@ -83,9 +83,4 @@ impl Chain {
         let below_root = [self.leaf.certificate(&self.intermediate), self.intermediate.certificate(&self.root)];
         (below_root, self.root.certificate(&self.root))
     }
-
-    pub(crate) fn verdict(&self) -> &'static str {
-        let (below_root, root) = self.issue();
-        crate::verdict(&below_root, &root)
-    }
 }

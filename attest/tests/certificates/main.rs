@@ -33,6 +33,13 @@ fn code(result: Result<VerifiedChain<'_>, ChainError>) -> &'static str {
     result.err().map_or("accepted", |error| error.code())
 }
 
+impl authority::Chain {
+    fn verdict(&self) -> &'static str {
+        let (below_root, root) = self.issue();
+        verdict(&below_root, &root)
+    }
+}
+
 /// The verdict over a chain of an attestation key in 2027.
 fn verdict(leaf_first: &[Certificate], root: &Certificate) -> &'static str {
     code(verify_chain(leaf_first, std::slice::from_ref(root), NEW_YEAR_2027, Role::AttestationKey))

@@ -118,7 +118,7 @@ fn an_error_never_carries_control_characters_or_endless_text() {
     assert!(reason.chars().count() < 600);
 }
 
-/// The worked example of `docs/evidence.md`.
+/// The worked example of `docs/spec/evidence.md`.
 #[test]
 fn the_documented_example_holds() {
     let scenario = Scenario::honest();
@@ -127,7 +127,7 @@ fn the_documented_example_holds() {
     let qualifying_data = blindllama_attest::nonce::qualifying_data(1, leaf);
     let event = &scenario.log[2];
     let data = String::from_utf8(event.event.data().unwrap()).unwrap();
-    let documentation = include_str!("../../../docs/evidence.md");
+    let documentation = include_str!("../../../docs/spec/evidence.md");
     for (what, value) in [
         ("binding_digest", binding.digest().to_hex()),
         ("leaf", leaf.to_hex()),
@@ -137,6 +137,6 @@ fn the_documented_example_holds() {
         ("ak name", scenario.policy.trusted_ak[0].name.to_string()),
         ("ak_public", data_encoding::BASE64.encode(&scenario.ak_public())),
     ] {
-        assert!(documentation.contains(&value), "docs/evidence.md lacks the {what} {value}");
+        assert!(documentation.contains(&value), "docs/spec/evidence.md lacks the {what} {value}");
     }
 }

@@ -193,16 +193,20 @@ fn every_code_is_produced_by_its_check() {
         assert_eq!(error.code(), code, "{error}");
         produced.insert((error.check(), error.code()));
     }
-    assert_eq!(produced, BTreeSet::from(VerifyError::CODES));
+    // `trust` and the tests of certificate chains have a case for each of these.
+    let by_certificates = |code: &str| ["certificate_", "ek_", "machine_"].iter().any(|start| code.starts_with(start));
+    let expected = VerifyError::CODES.into_iter().filter(|(_, code)| !by_certificates(code)).collect();
+    produced.retain(|(_, code)| !by_certificates(code));
+    assert_eq!(produced, expected);
 }
 
 #[test]
 fn codes_are_unique_and_documented() {
-    let documentation = include_str!("../../../docs/evidence.md");
+    let documentation = include_str!("../../../docs/spec/evidence.md");
     let mut seen = BTreeSet::new();
     for (check, code) in VerifyError::CODES {
         assert!(seen.insert(code), "{code} is listed twice");
-        assert!(documentation.contains(&format!("| {check} | `{code}` |")), "docs/evidence.md lacks {code}");
+        assert!(documentation.contains(&format!("| {check} | `{code}` |")), "docs/spec/evidence.md lacks {code}");
     }
 }
 

@@ -116,7 +116,7 @@ fn an_authority_vouches_for_this_machine_alone() {
         name: "maker".to_owned(),
         certifies,
         kind: TpmKind::Hardware,
-        certificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----".to_owned(),
+        certificate: include_str!("../vectors/certificates/swtpm/root.pem").to_owned(),
         machine: Vec::new(),
     };
     let learned = |certifies| learn(&scenario.evidence(), names(), LearnedTrust::Authority(root(certifies)));

@@ -3,6 +3,9 @@
 // Clippy's leave for tests covers test functions, not what they call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "../certificates/authority.rs"]
+#[allow(dead_code, reason = "the tests of chains need more of it")]
+mod authority;
 mod bit_flips;
 mod documents;
 #[path = "../eventlog_vectors/vector.rs"]
@@ -20,4 +23,5 @@ mod policy_signatures;
 mod robustness;
 mod spec_vectors;
 mod tpm_structures;
+mod trust;
 mod verdicts;

@@ -139,7 +139,7 @@ fn sha1_platform(document: &mut PolicyDocument, explained: Vec<u8>) -> &mut Poli
     document
 }
 
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n";
+const CERTIFICATE: &str = include_str!("../vectors/certificates/swtpm/root.pem");
 
 fn authority(certifies: Certifies, machine: Vec<Machine>) -> TrustedRoot {
     let (name, certificate) = ("maker".to_owned(), CERTIFICATE.to_owned());
@@ -196,8 +196,11 @@ fn authorities_that_make_no_sense_are_refused() {
         (|d| d.trusted_root[0].certificate.clear(), NO_CERTIFICATE),
         (|d| d.trusted_root[0].certificate += CERTIFICATE, NO_CERTIFICATE),
         (|d| d.trusted_root[0].certificate = CERTIFICATE.replace("CERTIFICATE", "PUBLIC KEY"), NO_CERTIFICATE),
-        (|d| d.trusted_root[0].certificate = CERTIFICATE.replace("MIIB", "MII"), NO_CERTIFICATE),
-        (|d| d.trusted_root[0].certificate = CERTIFICATE.replace("MIIB\nAAAA\n", ""), NO_CERTIFICATE),
+        (|d| d.trusted_root[0].certificate = CERTIFICATE.replacen("MII", "MI", 1), NO_CERTIFICATE),
+        (
+            |d| d.trusted_root[0].certificate = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
+            NO_CERTIFICATE,
+        ),
         (|d| d.trusted_root[0].certificate.insert_str(0, "maker: "), NO_CERTIFICATE),
         (|d| d.trusted_root[0].machine[1].name.clear(), "trusted_root[0].machine[1].name"),
         (|d| d.trusted_root[0].machine[1].name = "by AK".to_owned(), "trusted_root[0].machine[1].name"),

@@ -47,6 +47,9 @@ pub(crate) struct Scenario {
     /// The application PCR's value before the log.
     pub(crate) application_start: Sha256Digest,
     pub(crate) firmware: Option<Vec<u8>>,
+    /// Certificates of the attestation key and of the endorsement key, DER.
+    pub(crate) ak_certificates: Vec<Vec<u8>>,
+    pub(crate) ek_certificates: Vec<Vec<u8>>,
     pub(crate) binding: Binding,
     pub(crate) clock: TpmClock,
     pub(crate) nonce: Nonce,
@@ -76,6 +79,8 @@ impl Scenario {
             log: launch(1, &[]),
             application_start: Sha256Digest::ZERO,
             firmware: None,
+            ak_certificates: Vec::new(),
+            ek_certificates: Vec::new(),
             binding: Binding {
                 tls_spki_sha256: digest(0xe1),
                 receipt_public_key: Base64Array([0xe2; 32]),
@@ -154,8 +159,8 @@ impl Scenario {
                 signature: Base64Bytes(sign(&self.key, &quote)),
                 quote: Base64Bytes(quote),
                 ak_public: Base64Bytes(self.ak_public()),
-                ak_certificates: Vec::new(),
-                ek_certificates: Vec::new(),
+                ak_certificates: self.ak_certificates.iter().cloned().map(Base64Bytes).collect(),
+                ek_certificates: self.ek_certificates.iter().cloned().map(Base64Bytes).collect(),
                 pcrs: PcrBanks::sha256(self.pcrs()),
             },
             event_log: EventLogs {

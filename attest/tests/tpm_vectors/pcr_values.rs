@@ -55,5 +55,5 @@ fn anything_else_is_refused() {
 fn a_message_does_not_repeat_control_characters() {
     let json = format!(r#"{{"\u001b[31m{}": {{}}}}"#, "x".repeat(4096));
     let message = PcrBanks::from_json(json.as_bytes()).unwrap_err().to_string();
-    assert!(!message.contains('\u{1b}') && message.len() < 300, "{message}");
+    assert!(!message.contains('\u{1b}') && message.len() < 400, "{message}");
 }

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::kit::{Evidence, Folder, Gateway, policy_text, unreachable_url, with_revision};
 
+const CERTIFICATE: &str = include_str!("../../../attest/tests/vectors/certificates/swtpm/root.pem");
+
 #[tokio::test]
 async fn a_learned_policy_verifies_its_gateway() {
     let config = br#"{"model":"m"}"#;
@@ -90,7 +92,7 @@ async fn an_authority_that_certified_nothing_is_not_trusted() {
     let gateway = Gateway::start(Evidence::Honest).await;
     let url = gateway.url().to_string();
     let folder = Folder::new();
-    folder.write("maker.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+    folder.write("maker.pem", CERTIFICATE);
     let learn = ["policy", "learn", "--gateway", &url, "--output", "learned.toml", "--trust-root", "maker.pem"];
     assert_eq!(folder.run(&learn).0, 2, "--certifies and --kind belong to it");
     let [a, b, c, d, e, f, g, h] = learn;
@@ -170,15 +172,17 @@ async fn diff_tells_what_a_reviewer_needs() {
 
 #[tokio::test]
 async fn authorities_are_shown_and_compared() {
-    let authority = "\n[[trusted_root]]\nname = \"maker\"\ncertifies = \"endorsement-key\"\nkind = \"hardware\"\n\
-        certificate = \"\"\"\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n\"\"\"\n";
+    let authority = format!(
+        "\n[[trusted_root]]\nname = \"maker\"\ncertifies = \"endorsement-key\"\nkind = \"hardware\"\n\
+         certificate = \"\"\"\n{CERTIFICATE}\"\"\"\n"
+    );
     let machine = |name: &str| format!("[[trusted_root.machine]]\nname = \"{name}\"\nek_sha256 = \"{}\"\n", "ee".repeat(32));
     let folder = Folder::new();
-    let old = policy_text().await + authority + &machine("rack 1");
+    let old = policy_text().await + &authority + &machine("rack 1");
     folder.write("old.toml", &old);
     folder.write("new.toml", &(old + &machine("rack 2")));
     let (status, told) = folder.run(&["policy", "show", "old.toml"]);
-    let digest = Sha256Digest::of(&[&[0x30, 0x82, 0x01]]);
+    let digest = Sha256Digest::of(&[include_bytes!("../../../attest/tests/vectors/certificates/swtpm/root.der")]);
     for words in ["trusted authority maker", &format!("sha256 {digest}"), &format!("ek_sha256 {}", "ee".repeat(32))] {
         assert!(status == 0 && told.contains(words), "{words:?} in {told}");
     }

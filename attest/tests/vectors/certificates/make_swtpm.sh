@@ -30,4 +30,5 @@ cp "$work/state/ek-rsa2048.crt" "$out/ek_rsa2048.der"
 cp "$work/state/ek-secp384r1.crt" "$out/ek_p384.der"
 openssl x509 -in "$work/ca/issuercert.pem" -outform der -out "$out/issuer.der"
 openssl x509 -in "$work/ca/swtpm-localca-rootca-cert.pem" -outform der -out "$out/root.der"
+openssl x509 -in "$work/ca/swtpm-localca-rootca-cert.pem" -out "$out/root.pem"
 chmod 644 "$out"/*.der

@@ -164,7 +164,7 @@ fn code_that_is_mapped_later_is_found_unless_it_was_listed() {
     let library =
         before.libraries.iter().find(|file| file.path.to_string_lossy().contains("libc.so")).expect("is mapped").clone();
     before.nodes.remove(&library.identity.node());
-    assert_eq!(code(&before), [library.path.clone()]);
+    assert_eq!(code(&before), std::slice::from_ref(&library.path));
     environment.libraries = vec![library.path];
     assert_eq!(code(&environment.snapshot().expect("is measurable")), Vec::<PathBuf>::new());
 }

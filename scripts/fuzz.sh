@@ -23,6 +23,8 @@ coverage=(
 triple=$(rustc -vV | sed -n 's/^host: //p')
 
 build() {
+  python3 fuzz/seeds.py
+
   # With a target triple, build scripts and macros stay without instrumentation.
   RUSTFLAGS="${coverage[*]}" cargo build --quiet --locked --release --manifest-path fuzz/Cargo.toml \
     --target "$triple" --target-dir target/fuzz
@@ -39,7 +41,7 @@ fuzz() {
   say "    $(sed -n 's/^stat::number_of_executed_units: */inputs: /p' "fuzz/corpus/$target.log")"
 }
 
-phase "building the fuzz targets" build
+phase "building the fuzz targets (seeds: the test vectors)" build
 for target in "${targets[@]}"; do
   phase "fuzzing $target for $seconds s" fuzz "$target"
 done

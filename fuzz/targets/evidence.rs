@@ -12,7 +12,10 @@ use blindllama_attest::{
 };
 use libfuzzer_sys::fuzz_target;
 
-static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::parse(include_str!("../seeds/policy/example.toml")).unwrap());
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    let vectors: serde_json::Value = serde_json::from_str(include_str!("../../docs/spec/vectors/evidence.json")).unwrap();
+    Policy::parse(vectors["policy"].as_str().unwrap()).unwrap()
+});
 
 fuzz_target!(|document: &[u8]| {
     let Ok(parsed) = EvidenceDocument::parse(document) else { return };

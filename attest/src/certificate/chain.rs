@@ -13,6 +13,8 @@ pub const MAX_CHAIN_CERTIFICATES: usize = 8;
 
 /// tcg-kp-EKCertificate (TCG EK Credential Profile 2.6, section 3.2.16).
 const EK_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.8.1");
+/// tcg-kp-AIKCertificate.
+const AIK_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.8.3");
 
 /// What the leaf's key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,6 @@ pub struct VerifiedChain<'a> {
     leaf: &'a Certificate,
     root: &'a Certificate,
     role: Role,
-    names_software_tpm: bool,
 }
 
 impl<'a> VerifiedChain<'a> {
@@ -49,12 +50,6 @@ impl<'a> VerifiedChain<'a> {
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
-    }
-
-    /// Whether any certificate of the chain says that the TPM is a software TPM.
-    #[must_use]
-    pub const fn names_software_tpm(&self) -> bool {
-        self.names_software_tpm
     }
 }
 
@@ -84,8 +79,7 @@ pub fn verify_chain<'a>(
     }
     check_authorities(intermediates, root)?;
     check_leaf(leaf, role)?;
-    let names_software_tpm = below_root().chain([root]).any(Certificate::names_software_tpm);
-    Ok(VerifiedChain { leaf, root, role, names_software_tpm })
+    Ok(VerifiedChain { leaf, root, role })
 }
 
 /// The certificates by their place: a leaf is never the root, even where it is pinned.
@@ -211,9 +205,12 @@ fn check_leaf(leaf: &Certificate, role: Role) -> Result<(), ChainError> {
     if let Some(missing) = missing_usage(leaf, role) {
         return Err(ChainError::KeyUsage { at: at(), missing });
     }
-    let problem = match (role, extensions.has_purpose(EK_CERTIFICATE)) {
-        (Role::AttestationKey, Some(true)) => "is an endorsement key's (extendedKeyUsage 2.23.133.8.1), which signs no quotes",
-        (Role::EndorsementKey, Some(false)) => "has an extendedKeyUsage without 2.23.133.8.1: it is no endorsement key's",
+    let purpose = |oid| extensions.has_purpose(oid);
+    let problem = match (role, purpose(EK_CERTIFICATE), purpose(AIK_CERTIFICATE)) {
+        (Role::AttestationKey, Some(true), _) => "is an endorsement key's (extendedKeyUsage 2.23.133.8.1), which signs no quotes",
+        // A certificate for a TLS server, say, whose key no TPM need hold.
+        (Role::AttestationKey, _, Some(false)) => "has an extendedKeyUsage without 2.23.133.8.3: it is no attestation key's",
+        (Role::EndorsementKey, Some(false), _) => "has an extendedKeyUsage without 2.23.133.8.1: it is no endorsement key's",
         _ => return Ok(()),
     };
     Err(ChainError::ExtendedKeyUsage { at: at(), problem })

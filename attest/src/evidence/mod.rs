@@ -22,6 +22,9 @@ pub const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
 /// The most application events that are read: hundreds of launches between two reboots.
 pub const MAX_APPLICATION_EVENTS: usize = 4096;
 
+/// The most certificates of one key that are read.
+pub const MAX_CERTIFICATES: usize = crate::certificate::MAX_CHAIN_CERTIFICATES;
+
 /// The most siblings that a nonce proof can need: the height of a tree with [`crate::nonce::MAX_LEAVES`] leaves.
 pub const MAX_SIBLINGS: usize = 16;
 

@@ -4,7 +4,7 @@
 //! than guard each type, the document is read a second time as plain JSON and compared with what the types would write:
 //! a document that is not exactly what was understood is refused. Duplicate keys are refused by the typed reading.
 
-use super::{EvidenceDocument, MAX_APPLICATION_EVENTS, MAX_DOCUMENT_BYTES, MAX_SIBLINGS};
+use super::{EvidenceDocument, MAX_APPLICATION_EVENTS, MAX_CERTIFICATES, MAX_DOCUMENT_BYTES, MAX_SIBLINGS};
 use crate::excerpt::excerpt;
 
 /// The bytes are no evidence document of this version.
@@ -42,6 +42,8 @@ impl EvidenceDocument {
             .map_err(|error| malformed(&error.path().to_string(), &error.inner().to_string()))?;
         json.end().map_err(|error| malformed(".", &error.to_string()))?;
         at_most("entries in its application log", parsed.event_log.application.len(), MAX_APPLICATION_EVENTS)?;
+        at_most("certificates of its attestation key", parsed.tpm.ak_certificates.len(), MAX_CERTIFICATES)?;
+        at_most("certificates of its endorsement key", parsed.tpm.ek_certificates.len(), MAX_CERTIFICATES)?;
         at_most("siblings in its nonce proof", parsed.nonce_proof.siblings.len(), MAX_SIBLINGS)?;
         parsed.check_exact(document)?;
         Ok(parsed)

@@ -209,6 +209,8 @@ pub(super) fn find_trust(
         .then(|| by_ek_certificate(name, &certificates.ek, policy.authorities(Certifies::EndorsementKey), activated, now));
     match (ak_certified, ek_certified) {
         (Some(Ok(trust)), _) | (_, Some(Ok(trust))) => Ok(trust),
+        // What is missing can be had, whatever is wrong with the other way.
+        (_, Some(Err(missing @ TrustError::NotActivated { .. }))) => Err(missing),
         (Some(Err(error)), _) | (None, Some(Err(error))) => Err(error),
         (None, None) => Err(TrustError::NotTrusted { name }),
     }

@@ -23,6 +23,7 @@ pub(crate) type Case = (&'static str, fn(&mut Scenario));
 const DOCUMENT: &[Case] = &[
     ("document_too_large", |s| s.edit_document = |document| document.resize(MAX_DOCUMENT_BYTES + 1, b' ')),
     ("document_too_large", |s| s.edit_evidence = |e| e.nonce_proof.siblings = vec![digest(1); 17]),
+    ("document_too_large", |s| s.ek_certificates = vec![vec![0x30]; 9]),
     ("document_malformed", |s| s.edit_document = |document| document.truncate(document.len() - 1)),
     ("document_malformed", |s| s.edit_document = |document| document.push(b'x')),
     ("unsupported_version", |s| s.edit_evidence = |e| e.version = 2),

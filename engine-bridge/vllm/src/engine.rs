@@ -163,7 +163,7 @@ impl Drop for VllmEngine {
 }
 
 fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<(VllmCore, ModelInfo), StartError> {
-    interpreter::start(&settings.python, &private.pycache()).map_err(|error: InterpreterError| StartError::Interpreter {
+    interpreter::start(&settings.python).map_err(|error: InterpreterError| StartError::Interpreter {
         path: settings.python.executable().to_owned(),
         reason: error.to_string(),
     })?;

@@ -12,6 +12,9 @@ use pyo3::ffi;
 
 use crate::environment::PythonEnvironment;
 
+/// Where Python looks for compiled code: a place where nobody, root included, can put any.
+const NO_PYCACHE: &str = "/dev/null/pycache";
+
 /// Why there is no interpreter.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InterpreterError {
@@ -27,10 +30,10 @@ pub(crate) enum InterpreterError {
 ///
 /// The configuration is Python's isolated one (PEP 587): no environment variable, no user site, no signal handler, nothing of
 /// the working directory. The module search path is given and not looked for, `site` does not run (so no `.pth` file, no
-/// `sitecustomize`), and compiled code is read from `pycache` alone, a folder that is still empty.
-pub(crate) fn start(environment: &PythonEnvironment, pycache: &Path) -> Result<(), InterpreterError> {
+/// `sitecustomize`), and no compiled code is read: [`NO_PYCACHE`].
+pub(crate) fn start(environment: &PythonEnvironment) -> Result<(), InterpreterError> {
     static STARTED: AtomicBool = AtomicBool::new(false);
-    let settings = Settings::new(environment, pycache)?;
+    let settings = Settings::new(environment)?;
     if STARTED.swap(true, Ordering::SeqCst) {
         return Err(InterpreterError::AlreadyStarted);
     }
@@ -52,12 +55,12 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(environment: &PythonEnvironment, pycache: &Path) -> Result<Self, InterpreterError> {
+    fn new(environment: &PythonEnvironment) -> Result<Self, InterpreterError> {
         Ok(Self {
             executable: bytes(environment.executable())?,
             prefix: bytes(environment.prefix())?,
             base_prefix: bytes(environment.base_prefix())?,
-            pycache: bytes(pycache)?,
+            pycache: bytes(Path::new(NO_PYCACHE))?,
             search_path: environment.search_path().iter().map(|entry| wide(&entry.path)).collect::<Result<_, _>>()?,
         })
     }

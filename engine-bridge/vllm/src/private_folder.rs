@@ -1,16 +1,11 @@
 //! A folder that only this launch writes to and reads from.
 
-use std::{
-    fs::Permissions,
-    io,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs::Permissions, io, os::unix::fs::PermissionsExt as _, path::Path};
 
 use tempfile::TempDir;
 
-/// Fresh, empty, readable by nobody else, and removed when dropped: where Python keeps compiled code, and vLLM and the
-/// libraries below it whatever they cache. What an earlier process left behind, or another user planted, is never loaded.
+/// Fresh, empty, readable by nobody else, and removed when dropped: where vLLM and the libraries below it keep whatever
+/// they cache. What an earlier process left behind, or another user planted, is never loaded.
 #[derive(Debug)]
 pub(crate) struct PrivateFolder(TempDir);
 
@@ -25,11 +20,6 @@ impl PrivateFolder {
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
-    }
-
-    /// Python's own compiled code.
-    pub(crate) fn pycache(&self) -> PathBuf {
-        self.0.path().join("pycache")
     }
 }
 

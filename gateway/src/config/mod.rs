@@ -7,6 +7,7 @@ mod error;
 mod measured;
 mod sections;
 mod tpm;
+mod vllm;
 
 use std::{fs, path::Path};
 
@@ -17,8 +18,9 @@ use figment::{
 use serde::Deserialize;
 
 pub use error::ConfigError;
-pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig, VllmArguments};
+pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig};
 pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
+pub use vllm::VllmArguments;
 
 /// Everything the gateway is told.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

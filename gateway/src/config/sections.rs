@@ -6,8 +6,9 @@ use std::{
     path::PathBuf,
 };
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+
+use super::VllmArguments;
 
 /// `[server]`: the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -84,83 +85,4 @@ pub enum Device {
     Cpu,
     /// NVIDIA GPUs, with the package `vllm`.
     Cuda,
-}
-
-/// `[engine.vllm]`: arguments by the names of `vllm.EngineArgs`, passed on as they are.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct VllmArguments(Map<String, Value>);
-
-impl VllmArguments {
-    /// The arguments, by name.
-    #[must_use]
-    pub const fn as_map(&self) -> &Map<String, Value> {
-        &self.0
-    }
-}
-
-/// Arguments that are refused, and why: what vLLM would load through them is not what was measured.
-const REFUSED: [(&[&str], &str); 5] = [
-    (&["model", "served_model_name"], "the model and its name are set in [model]"),
-    (
-        &[
-            "model_weights",
-            "tokenizer",
-            "hf_config_path",
-            "hf_overrides",
-            "speculative_config",
-            "speculative_model",
-            "revision",
-            "code_revision",
-            "tokenizer_revision",
-            "download_dir",
-            "enable_lora",
-            "model_loader_extra_config",
-        ],
-        "it would load files beside the measured model",
-    ),
-    (
-        &[
-            "trust_remote_code",
-            "worker_cls",
-            "worker_extension_cls",
-            "scheduler_cls",
-            "logits_processors",
-            "kv_transfer_config",
-            "ec_transfer_config",
-            "io_processor_plugin",
-        ],
-        "it would run code that is not measured",
-    ),
-    (&["otlp_traces_endpoint", "kv_events_config"], "it would send data to other machines"),
-    (
-        &["enable_prefix_caching"],
-        "a prefix cache that all clients share tells each what the others' prompts begin with; it is off",
-    ),
-];
-/// Formats that read the measured model's own files, and no other.
-const LOAD_FORMATS: [&str; 3] = ["auto", "safetensors", "hf"];
-/// Sources of sampling defaults: the measured model's own file, or none.
-const GENERATION_CONFIGS: [&str; 2] = ["auto", "vllm"];
-
-impl<'de> Deserialize<'de> for VllmArguments {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let arguments = Map::deserialize(deserializer)?;
-        for (names, reason) in REFUSED {
-            if let Some(name) = names.iter().find(|name| arguments.contains_key(**name)) {
-                return Err(D::Error::custom(format!("{name} is refused: {reason}")));
-            }
-        }
-        one_of("load_format", &LOAD_FORMATS, &arguments).map_err(D::Error::custom)?;
-        one_of("generation_config", &GENERATION_CONFIGS, &arguments).map_err(D::Error::custom)?;
-        Ok(Self(arguments))
-    }
-}
-
-fn one_of(name: &str, allowed: &[&str], arguments: &Map<String, Value>) -> Result<(), String> {
-    match arguments.get(name) {
-        Some(value) if !value.as_str().is_some_and(|value| allowed.contains(&value)) => {
-            Err(format!("{name} = {value} is refused: only {} read nothing but the measured model", allowed.join(", ")))
-        }
-        _ => Ok(()),
-    }
 }

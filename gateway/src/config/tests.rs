@@ -104,6 +104,16 @@ fn what_is_not_measured_is_refused_by_name() {
         "worker_cls = \"a.b\"",
         "otlp_traces_endpoint = \"http://other\"",
         "enable_prefix_caching = true",
+        "reasoning_parser_plugin = \"a\"",
+        "structured_outputs_config = { reasoning_parser_plugin = \"a\" }",
+        "spec_model = \"other\"",
+        "logging_config = {}",
+        "compilation_config = { cache_dir = \"other\" }",
+        "distributed_executor_backend = \"ray\"",
+        "hf_token = \"hf_secret\"",
+        "quantization = \"/srv/other\"",
+        "override_generation_config = { a = [\"http://other\"] }",
+        "an_argument_of_the_future = 1",
     ] {
         let error = load(&edited("dtype = \"float32\"", argument)).unwrap_err();
         let name = argument.split(' ').next().unwrap();

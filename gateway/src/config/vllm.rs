@@ -1,0 +1,107 @@
+//! `[engine.vllm]`: which of vLLM's arguments may be set.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Map, Value};
+
+/// Arguments by the names of `vllm.EngineArgs`, passed on as they are.
+///
+/// Only names that are known to change how the measured model is computed are let through: others load files or code that
+/// nobody measured, send data to other machines, or hold secrets, and vLLM gets more of them with each release.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VllmArguments(Map<String, Value>);
+
+impl VllmArguments {
+    /// The arguments, by name.
+    #[must_use]
+    pub const fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+/// Numbers, types and switches of the computation, its memory and its schedule.
+const ALLOWED: [&str; 35] = [
+    "async_scheduling",
+    "attention_backend",
+    "block_size",
+    "calculate_kv_scales",
+    "cpu_offload_gb",
+    "cudagraph_capture_sizes",
+    "disable_custom_all_reduce",
+    "disable_sliding_window",
+    "dtype",
+    "enable_chunked_prefill",
+    "enforce_eager",
+    "generation_config",
+    "gpu_memory_utilization",
+    "kv_cache_dtype",
+    "kv_cache_memory_bytes",
+    "load_format",
+    "long_prefill_token_threshold",
+    "max_cudagraph_capture_size",
+    "max_logprobs",
+    "max_long_partial_prefills",
+    "max_model_len",
+    "max_num_batched_tokens",
+    "max_num_partial_prefills",
+    "max_num_seqs",
+    "max_parallel_loading_workers",
+    "num_gpu_blocks_override",
+    "override_generation_config",
+    "pipeline_parallel_size",
+    "quantization",
+    "scheduling_policy",
+    "seed",
+    "stream_interval",
+    "swap_space",
+    "tensor_parallel_size",
+    "use_tqdm_on_load",
+];
+/// Formats that read the measured model's own files, and no other.
+const LOAD_FORMATS: [&str; 3] = ["auto", "safetensors", "hf"];
+/// Sources of sampling defaults: the measured model's own file, or none.
+const GENERATION_CONFIGS: [&str; 2] = ["auto", "vllm"];
+
+impl<'de> Deserialize<'de> for VllmArguments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let arguments = Map::deserialize(deserializer)?;
+        if let Some(name) = arguments.keys().find(|name| !ALLOWED.contains(&name.as_str())) {
+            return Err(D::Error::custom(refusal(name)));
+        }
+        one_of("load_format", &LOAD_FORMATS, &arguments).map_err(D::Error::custom)?;
+        one_of("generation_config", &GENERATION_CONFIGS, &arguments).map_err(D::Error::custom)?;
+        if let Some((name, _)) = arguments.iter().find(|(_, value)| !is_plain(value)) {
+            return Err(D::Error::custom(format!("{name} is refused: no path and no address belongs there")));
+        }
+        Ok(Self(arguments))
+    }
+}
+
+fn refusal(name: &str) -> String {
+    let reason = match name {
+        "model" | "served_model_name" => "the model and its name are set in [model]",
+        "enable_prefix_caching" => {
+            "a prefix cache that all clients share tells each what the others' prompts begin with; it is off"
+        }
+        _ => "only arguments that change how the measured model is computed may be set, so that nothing beside it is loaded",
+    };
+    format!("{name} is refused: {reason}; these may be set: {}", ALLOWED.join(", "))
+}
+
+/// Names of types and methods are short words; nothing that is let through is a path, an address or a secret.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.contains(['/', ':', '\\']) && text.len() <= 64,
+        Value::Array(values) => values.iter().all(is_plain),
+        Value::Object(values) => values.values().all(is_plain),
+        _ => true,
+    }
+}
+
+fn one_of(name: &str, allowed: &[&str], arguments: &Map<String, Value>) -> Result<(), String> {
+    match arguments.get(name) {
+        Some(value) if !value.as_str().is_some_and(|value| allowed.contains(&value)) => {
+            Err(format!("{name} = {value} is refused: only {} read nothing but the measured model", allowed.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -19,6 +19,7 @@ pub struct Challenge {
 pub struct ActivatedKey {
     ak_name: Vec<u8>,
     ek_spki_sha256: Sha256Digest,
+    recorded: bool,
 }
 
 /// The answer is not the secret.
@@ -58,7 +59,7 @@ impl Challenge {
     /// [`WrongSecret`] unless they are equal.
     pub fn check(self, answer: &ActivationAnswer) -> Result<ActivatedKey, WrongSecret> {
         if bool::from(self.secret.as_slice().ct_eq(&answer.secret.0)) {
-            Ok(ActivatedKey { ak_name: self.ak_name, ek_spki_sha256: self.ek_spki_sha256 })
+            Ok(ActivatedKey { ak_name: self.ak_name, ek_spki_sha256: self.ek_spki_sha256, recorded: false })
         } else {
             Err(WrongSecret)
         }
@@ -71,7 +72,13 @@ impl ActivatedKey {
     /// It is exactly as trustworthy as the record that it is read from; nothing is proved here.
     #[must_use]
     pub const fn recorded(ak_name: Vec<u8>, ek_spki_sha256: Sha256Digest) -> Self {
-        Self { ak_name, ek_spki_sha256 }
+        Self { ak_name, ek_spki_sha256, recorded: true }
+    }
+
+    /// Whether it is only a record, and was not checked here.
+    #[must_use]
+    pub const fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     /// The attestation key's Name: nameAlg and digest.

@@ -46,6 +46,8 @@ pub enum TrustGround {
     EkCertificate {
         /// The authority, as the policy names it.
         authority: String,
+        /// Whether the activation is only somebody's record.
+        recorded: bool,
     },
 }
 
@@ -54,8 +56,11 @@ impl std::fmt::Display for TrustGround {
         match self {
             Self::Pinned => f.write_str("pinned by name"),
             Self::AkCertificate { authority } => write!(f, "certified by {authority:?}"),
-            Self::EkCertificate { authority } => {
+            Self::EkCertificate { authority, recorded: false } => {
                 write!(f, "proved by credential activation to be in the TPM that {authority:?} certified")
+            }
+            Self::EkCertificate { authority, recorded: true } => {
+                write!(f, "recorded (not checked here) to have been activated in the TPM that {authority:?} certified")
             }
         }
     }
@@ -265,7 +270,7 @@ fn by_ek_certificate(
     if activated.ak_name() != name.as_bytes() || activated.ek_spki_sha256() != key {
         return Err(TrustError::ActivatedAnother { name });
     }
-    let ground = TrustGround::EkCertificate { authority: authority.name.clone() };
+    let ground = TrustGround::EkCertificate { authority: authority.name.clone(), recorded: activated.is_recorded() };
     Ok(Trust { machine, kind: authority.kind, ground })
 }
 

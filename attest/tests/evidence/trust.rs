@@ -102,7 +102,7 @@ fn a_certified_attestation_key_is_trusted() {
 fn an_activated_attestation_key_is_trusted() {
     let peer = Certified::by_ek().scenario.verify().unwrap();
     assert_eq!((peer.machine(), peer.tpm_kind()), ("rack 4", TpmKind::Hardware));
-    assert_eq!(*peer.trust_ground(), TrustGround::EkCertificate { authority: "maker".to_owned() });
+    assert_eq!(*peer.trust_ground(), TrustGround::EkCertificate { authority: "maker".to_owned(), recorded: true });
 }
 
 #[test]

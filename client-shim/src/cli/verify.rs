@@ -59,7 +59,7 @@ fn about_the_past(judgement: &Judgement, style: Style) -> String {
     let (time, gateway) = (rfc3339(saved.fetched_at()), printable(saved.gateway()));
     let told = style.warning("A verdict about the past:");
     format!(
-        "\n{told} evidence of {time} from {gateway}. That its nonce was fresh then, and which TLS key the connection had, is \
-         the word of whoever saved it; what runs there now is not known."
+        "\n{told} evidence of {time} from {gateway}, as the file says. That time, that the nonce was fresh then, which TLS key the \
+         connection had, and any credential activation are the word of whoever saved it; what runs there now is not known."
     )
 }

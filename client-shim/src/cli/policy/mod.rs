@@ -59,13 +59,24 @@ pub(super) struct Signer {
 /// The policy that the gateway is judged by, or why there is none.
 pub(super) fn trusted(path: &Path, signer: &Signer) -> Result<Policy, Outcome> {
     let policy = match &signer.policy_key {
-        None => file::read(path),
+        None => {
+            warn_of_unused_signature(path);
+            file::read(path)
+        }
         Some(key) => {
             let key = public_key(key)?;
             History::of_user().map_err(PolicyFileError::from).and_then(|history| file::read_current(path, &key, &history))
         }
     };
     policy.map_err(|error| unusable(path, &error))
+}
+
+/// A signature that nobody checks protects nobody: the key may have been lost with the environment.
+fn warn_of_unused_signature(path: &Path) {
+    let signature = file::signature_path(path);
+    if signature.exists() {
+        tracing::warn!("{} is not checked: no --policy-key (BLINDLLAMA_POLICY_KEY) is given", signature.display());
+    }
 }
 
 fn read(path: &Path) -> Result<Policy, Outcome> {

@@ -6,7 +6,11 @@ use std::{
     process::Command,
 };
 
-use blindllama_attest::digest::Sha256Digest;
+use blindllama_attest::{
+    certificate::Certificate,
+    credential::{CredentialRandomness, EndorsementKey, make_credential},
+    digest::Sha256Digest,
+};
 use blindllama_attest_tpm::{AkKind, EkKind, Tpm, TpmError, TpmSettings};
 use blindllama_tests::software_tpm::SoftwareTpm;
 use data_encoding::HEXLOWER;
@@ -15,6 +19,8 @@ const SECRET: &[u8] = b"a secret of 32 bytes, not longer";
 
 /// An endorsement key by our name and by that of tpm2_createek.
 const KINDS: [(EkKind, &str); 3] = [(EkKind::Rsa2048, "rsa"), (EkKind::EccP256, "ecc"), (EkKind::EccP384, "ecc384")];
+
+const BLOB_HEADER: [u8; 8] = [0xba, 0xdc, 0xc0, 0xde, 0, 0, 0, 1];
 
 /// A TPM with the public parts of its endorsement keys, as tpm2-tools see them.
 struct Machine {
@@ -55,6 +61,44 @@ impl Machine {
         Tpm::open(settings).expect("the TPM opens")
     }
 
+    /// The endorsement key, in a certificate made for this: swtpm has none for P-256.
+    fn certified_key(&self, ek: &str) -> EndorsementKey {
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            let output = command.current_dir(self.folder.path()).args(arguments.split(' ')).output().expect("is installed");
+            assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let pem =
+            Command::new("tpm2_print").args(["-t", "TPM2B_PUBLIC", "-f", "pem"]).arg(self.path(&format!("{ek}.pub"))).output();
+        fs::write(self.path("ek.pem"), pem.expect("is installed").stdout).expect("writes");
+        openssl("ecparam -name prime256v1 -genkey -noout -out authority.key");
+        openssl("x509 -new -subj /CN=ek -force_pubkey ek.pem -signkey authority.key -outform der -out ek.der");
+        let certificate = fs::read(self.path("ek.der")).expect("is written");
+        let certificate = Certificate::parse_der(&certificate).expect("a certificate");
+        EndorsementKey::from_certificate(&certificate).expect("an endorsement key")
+    }
+
+    /// TPM2_ActivateCredential, by tpm2-tools, for their own `ak.context`; `None` if the TPM refuses.
+    fn opened_by_tools(&self, ek: EkKind, credential: &Credential) -> Option<Vec<u8>> {
+        fs::write(self.path("blob"), credential.to_blob()).expect("writes");
+        let mut command = self.tpm.tool("tpm2_activatecredential");
+        command.current_dir(self.folder.path());
+        command.args(["-c", "ak.context", "-C", "ek.context", "-i", "blob", "-o", "opened"]);
+        // Template H-3 lets its owner authorise with an empty password; L-1 and L-2 want a policy session.
+        let with_policy = ek != EkKind::EccP384;
+        if with_policy {
+            self.tool("tpm2_startauthsession", &["--policy-session", "-S", "session"]);
+            self.tool("tpm2_policysecret", &["-S", "session", "-c", "e"]);
+            command.args(["-P", "session:session"]);
+        }
+        let output = command.output().expect("is installed");
+        if with_policy {
+            self.tool("tpm2_flushcontext", &["session"]);
+        }
+        self.tool("tpm2_flushcontext", &["-t"]);
+        output.status.success().then(|| fs::read(self.path("opened")).expect("is written"))
+    }
+
     /// TPM2_MakeCredential, in software.
     fn credential(&self, ek: &str, ak_name: &[u8]) -> Credential {
         Credential::make(&self.path(&format!("{ek}.pub")), ak_name)
@@ -80,8 +124,12 @@ impl Credential {
     }
 
     /// The file of tpm2_makecredential: a magic number, a version, TPM2B_ID_OBJECT, TPM2B_ENCRYPTED_SECRET.
+    fn to_blob(&self) -> Vec<u8> {
+        [&BLOB_HEADER, self.id_object.as_slice(), &self.encrypted_secret].concat()
+    }
+
     fn parse(blob: &[u8]) -> Self {
-        let structures = blob.strip_prefix(&[0xba, 0xdc, 0xc0, 0xde, 0, 0, 0, 1]).expect("the header");
+        let structures = blob.strip_prefix(&BLOB_HEADER).expect("the header");
         let size = 2 + usize::from(u16::from_be_bytes([structures[0], structures[1]]));
         Self { id_object: structures[..size].to_vec(), encrypted_secret: structures[size..].to_vec() }
     }
@@ -109,6 +157,36 @@ pub fn credentials_of_tpm2_tools_are_opened() {
             wait(tpm.quote(Sha256Digest::ZERO)).expect("quotes");
         }
     }
+}
+
+/// The other direction: what our verifier makes, for an endorsement key as a certificate has it, tpm2_activatecredential opens
+/// for a key that tpm2-tools made; and a credential for another key's name it does not.
+pub fn our_credentials_are_opened_by_tpm2_tools() {
+    let machine = Machine::new();
+    for (kind, name) in KINDS {
+        let ek = machine.certified_key(name);
+        machine.tool("tpm2_createek", &["-G", name, "-c", "ek.context"]);
+        machine.tool("tpm2_flushcontext", &["-t"]);
+        let signing = ["-G", "ecc", "-g", "sha256", "-s", "ecdsa"];
+        machine.tool("tpm2_createak", &[&["-C", "ek.context", "-c", "ak.context", "-n", "ak.name"], &signing[..]].concat());
+        machine.tool("tpm2_flushcontext", &["-t"]);
+        let ak_name = fs::read(machine.path("ak.name")).expect("is written");
+        assert_eq!(machine.opened_by_tools(kind, &make(&ek, &ak_name)).expect("is opened"), SECRET, "{name}");
+        let mut foreign = ak_name;
+        *foreign.last_mut().expect("has bytes") ^= 1;
+        assert_eq!(machine.opened_by_tools(kind, &make(&ek, &foreign)), None, "{name}");
+    }
+}
+
+/// A credential for `SECRET`, as a verifier makes it.
+fn make(ek: &EndorsementKey, ak_name: &[u8]) -> Credential {
+    let random = || {
+        let mut bytes = [0; CredentialRandomness::PART_BYTES];
+        getrandom::fill(&mut bytes).expect("random bytes");
+        bytes.into()
+    };
+    let made = make_credential(ek, ak_name, SECRET, CredentialRandomness::new(random(), random())).expect("a credential");
+    Credential { id_object: made.id_object, encrypted_secret: made.encrypted_secret }
 }
 
 /// A credential for another AK, for another EK, or with a bit flipped anywhere that matters: refused by the TPM. Another name

@@ -89,8 +89,8 @@ pub fn every_answer_names_its_binding(world: &World) {
 }
 
 pub fn verify_prints_every_check_and_weakening(world: &World) {
-    let (output, verdict) = shim::verify(&world.machine.url(), &world.policy);
-    assert_eq!(output.status.code(), Some(0), "{verdict}");
+    let (status, verdict) = shim::verify(&world.machine.url(), &world.policy);
+    assert_eq!(status, Some(0), "{verdict}");
     assert_eq!(verdict["verified"], true);
     let checks: Vec<u64> =
         verdict["checks"].as_array().expect("checks").iter().filter_map(|check| check["number"].as_u64()).collect();

@@ -6,7 +6,12 @@ mod bad_input;
 mod borders;
 mod chat;
 mod disconnect;
+mod endorsement;
+mod many_nonces;
+mod plain_tools;
+mod receipts;
 mod restarted;
+mod root;
 mod standalone;
 mod tampering;
 mod tpm;
@@ -68,7 +73,9 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         activation::other_credentials_are_refused,
         activation::certificates_in_nvram_are_those_of_the_endorsement_keys,
         activation::a_damaged_certificate_in_nvram_is_named,
-        attacks::a_binding_that_was_never_measured,
+        activation::our_credentials_are_opened_by_tpm2_tools,
+        root::a_binding_that_was_never_measured,
+        root::what_comes_after_the_seal_is_refused,
         restarted::another_release_is_refused,
         restarted::packages_are_measured_file_by_file,
         restarted::what_cannot_be_measured_does_not_start,
@@ -86,6 +93,16 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         attacks::another_tls_key,
         attacks::replayed_evidence,
         attacks::altered_evidence,
+        plain_tools::quotes_pass_the_tools_of_the_tpm_and_ours,
+        endorsement::a_certified_endorsement_key_is_enough,
+        endorsement::an_activation_is_saved_with_its_evidence,
+        endorsement::an_authority_can_be_learned_from,
+        endorsement::other_machines_and_authorities_are_refused,
+        endorsement::a_program_is_no_hardware,
+        endorsement::men_in_the_middle_gain_nothing,
+        receipts::a_whole_answer_has_a_receipt,
+        receipts::a_stream_has_its_receipt_inside,
+        many_nonces::share_few_quotes,
         chat::nothing_of_a_conversation_is_logged,
         }
     ]

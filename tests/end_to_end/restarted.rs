@@ -1,40 +1,111 @@
 //! A gateway restarted with another binary, configuration, model, command line or other packages: the shim that trusted the
 //! first refuses the next. And gateways that do not even start, since what they would run could not be measured.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
+use blindllama_attest::{
+    application::Parts,
+    digest::Sha256Digest,
+    policy::{PolicyDocument, Release, ReleaseStatus},
+};
 use blindllama_tests::{
     gateway::{Machine, Setup, copy_folder},
     http, project,
-    shim::Shim,
+    shim::{self, Shim},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::run;
 
 pub fn another_release_is_refused() {
     let machine = Machine::boot();
     let honest = Setup::default_model();
-    let policy = machine.provision(&honest);
     let mut gateway = machine.start_gateway(&honest);
+    let policy = learn(&machine);
+    let (status, verdict) = shim::verify(&machine.url(), &policy);
+    assert_eq!((status, &verdict["code"]), (Some(0), &json!("verified")), "{verdict}");
     let shim = Shim::start(&machine.url(), &policy);
     assert_eq!(ask(&shim), (200, String::new()));
     assert!(gateway.terminate().success(), "SIGTERM is an orderly end:\n{}", gateway.output());
 
-    let changed = [
-        ("gateway_binary_not_allowed", other_binary(&machine, &honest)),
-        ("config_not_allowed", other_config(&honest)),
-        ("model_weights_not_allowed", other_model(&machine, &honest)),
-        ("launch_not_allowed", with(&honest, "RUST_LOG", "info,vllm=error")),
-        ("engine_packages_not_allowed", other_packages(&machine, &honest)),
-        // Honest again, but this boot has seen others: what they left behind cannot be known.
-        ("past_launch_not_allowed", honest),
-    ];
-    for (code, setup) in changed {
+    let mut found = BTreeMap::new();
+    for Changed { code, setup, details } in changes(&machine, &honest) {
         let mut gateway = machine.start_gateway(&setup);
         assert_eq!(ask(&shim), (502, code.to_owned()), "{}", shim.process.output());
+        let (status, verdict) = shim::verify(&machine.url(), &policy);
+        assert_eq!((status, &verdict["code"]), (Some(1), &json!(code)), "{verdict}");
+        for (change, subject) in details {
+            assert!(explains(&verdict, change, subject), "{code}, {change} {subject}: {}", verdict["explanation"]);
+        }
+        found.insert(code, verdict["explanation"]["found"].as_str().expect("a digest").to_owned());
+        if code == "config_not_allowed" {
+            parts_of_two_releases_do_not_mix(&machine, &policy, &found);
+        }
         gateway.terminate();
     }
+    // Honest again, but this boot has seen others: what they left behind cannot be known.
+    let _gateway = machine.start_gateway(&honest);
+    assert_eq!(ask(&shim), (502, "past_launch_not_allowed".to_owned()), "{}", shim.process.output());
+    let (_, verdict) = shim::verify(&machine.url(), &policy);
+    let explanation = &verdict["explanation"];
+    assert!(explanation["what"].as_str().expect("text").starts_with("launch 2 since the server's boot ran another"), "{verdict}");
+    let allow = explanation["allow"]["line"].as_str().expect("a release");
+    assert!(allow.contains("status = \"past\"") && allow.contains(&found["gateway_binary_not_allowed"]), "{allow}");
+}
+
+/// What a shim that learned its policy from the running gateway writes down.
+fn learn(machine: &Machine) -> PathBuf {
+    let policy = machine.path("learned.toml");
+    let output = shim::run(["policy", "learn", "--gateway", &machine.url(), "--output", policy.to_str().expect("text")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    policy
+}
+
+/// Another gateway, the code of its refusal, and what the explanation has to name.
+struct Changed {
+    code: &'static str,
+    setup: Setup,
+    details: &'static [(&'static str, &'static str)],
+}
+
+fn changes(machine: &Machine, honest: &Setup) -> [Changed; 5] {
+    let changed = |code, setup, details| Changed { code, setup, details };
+    let other_command_line =
+        Setup { config: "configs/../configs/gateway.toml".into(), ..with(honest, "RUST_LOG", "info,vllm=error") };
+    [
+        changed("gateway_binary_not_allowed", other_binary(machine, honest), &[]),
+        changed("config_not_allowed", other_config(honest), &[("added", "engine.vllm.max_model_len")]),
+        changed("model_weights_not_allowed", other_model(machine, honest), &[("changed", "model.safetensors")]),
+        changed("launch_not_allowed", other_command_line, &[("changed", "arguments[2]"), ("added", "environment.RUST_LOG")]),
+        changed("engine_packages_not_allowed", other_packages(machine, honest), &[("added", ".pyc"), ("added", "/planted.py")]),
+    ]
+}
+
+/// Whether the explanation says of something whose name ends so that it was added, removed or changed.
+fn explains(verdict: &Value, change: &str, subject: &str) -> bool {
+    let details = verdict["explanation"]["details"].as_array().expect("a list");
+    let ends = |detail: &Value| detail["subject"].as_str().expect("text").ends_with(subject);
+    details.iter().any(|detail| detail["change"] == change && ends(detail))
+}
+
+/// The old binary with the new configuration, where the policy allows the old release and a new one with both changed.
+fn parts_of_two_releases_do_not_mix(machine: &Machine, policy: &Path, found: &BTreeMap<&str, String>) {
+    let text = std::fs::read_to_string(policy).expect("the policy");
+    let mut document = PolicyDocument::parse(&text).expect("a policy");
+    let digest = |code| Sha256Digest::from_hex(&found[code]).expect("a digest");
+    let (binary, config) = (digest("gateway_binary_not_allowed"), digest("config_not_allowed"));
+    let old = document.release[0].parts();
+    let new = Parts { gateway_binary: binary, config, ..old };
+    document.release.push(Release::new("the new one".to_owned(), ReleaseStatus::Serving, new));
+    let path = machine.path("two-releases.toml");
+    std::fs::write(&path, document.to_toml().expect("TOML")).expect("writes");
+
+    let (status, verdict) = shim::verify(&machine.url(), &path);
+    assert_eq!((status, &verdict["code"]), (Some(1), &json!("config_not_allowed")), "{verdict}");
+    assert_eq!(verdict["explanation"]["found"], config.to_hex(), "{verdict}");
 }
 
 /// What is measured of the packages is their files: the same files elsewhere are the same release, one more file is another.
@@ -158,10 +229,11 @@ fn with(honest: &Setup, variable: &str, value: &str) -> Setup {
     setup
 }
 
-/// The same packages with compiled code planted beside an unchanged source.
+/// The same packages with one more module, and with compiled code planted beside an unchanged source.
 fn other_packages(machine: &Machine, honest: &Setup) -> Setup {
     let environment = Environment::copy(machine);
     environment.plant_pyc();
+    environment.plant("planted.py");
     environment.of(honest)
 }
 

@@ -14,14 +14,25 @@ use serde_json::Value;
 use crate::{attacks::honest_evidence, world::World};
 
 /// Verifies as a client would that is connected to the gateway itself; says the code of a refusal.
-struct Client {
+pub struct Client {
     nonce: Nonce,
     spki: Sha256Digest,
     policy: Policy,
 }
 
 impl Client {
-    fn verdict(&self, document: &Value) -> &'static str {
+    /// Sent `nonce` to the gateway that answered with `evidence`.
+    pub fn new(world: &World, nonce: &str, evidence: &Value) -> Self {
+        let spki = evidence["binding"]["tls_spki_sha256"].as_str().expect("a digest");
+        Self {
+            nonce: Nonce::from_hex(nonce).expect("a nonce"),
+            spki: Sha256Digest::from_hex(spki).expect("a digest"),
+            policy: Policy::parse(&std::fs::read_to_string(&world.policy).expect("the policy")).expect("a policy"),
+        }
+    }
+
+    /// The code of a refusal, or that there is none.
+    pub fn verdict(&self, document: &Value) -> &'static str {
         let expected = Expected {
             nonce: &self.nonce,
             connection_spki_sha256: self.spki,
@@ -39,12 +50,7 @@ impl Client {
 pub fn every_flipped_bit_is_refused(world: &World) {
     let nonce = "5a".repeat(32);
     let honest = honest_evidence(world, &nonce);
-    let spki = honest["binding"]["tls_spki_sha256"].as_str().expect("a digest");
-    let client = Client {
-        nonce: Nonce::from_hex(&nonce).expect("a nonce"),
-        spki: Sha256Digest::from_hex(spki).expect("a digest"),
-        policy: Policy::parse(&std::fs::read_to_string(&world.policy).expect("the policy")).expect("a policy"),
-    };
+    let client = Client::new(world, &nonce, &honest);
     assert_eq!(client.verdict(&honest), "verified", "the unaltered evidence has to pass, or the rest proves nothing");
 
     let mut codes = Codes::new();

@@ -30,6 +30,8 @@ pub struct World {
     pub machine: Machine,
     /// The policy that trusts it.
     pub policy: PathBuf,
+    /// The TCG log that explains its boot PCRs.
+    pub firmware_log: PathBuf,
 }
 
 impl World {
@@ -37,11 +39,11 @@ impl World {
         let firmware_log = project::root().join("attest/tests/vectors/eventlog/sha256-only-intel-board/eventlog.bin");
         let machine = Machine::boot();
         machine.measure_firmware(&firmware_log);
-        let setup = Setup { firmware_log: Some(firmware_log), ..Setup::default_model() };
+        let setup = Setup { firmware_log: Some(firmware_log.clone()), ..Setup::default_model() };
         let policy = machine.provision(&setup);
         let gateway = machine.start_gateway(&setup);
         let shim = Shim::start(&machine.url(), &policy);
-        Self { shim, gateway, machine, policy }
+        Self { shim, gateway, machine, policy, firmware_log }
     }
 
     /// The name that the gateway serves its model under.

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, KeyPair};
@@ -23,6 +23,25 @@ use tokio_rustls::TlsAcceptor;
 
 /// What the relay answers to `GET /attestation?nonce=…`: the nonce in, a document out.
 pub type Evidence = Arc<dyn Fn(String) -> Bytes + Send + Sync>;
+
+/// What the relay answers to `POST /attestation/activate`: the request's body in, the answer's out.
+pub type Activation = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
+
+/// What the relay says to a verifier.
+#[derive(Clone)]
+pub struct Answers {
+    /// The evidence.
+    pub evidence: Evidence,
+    /// The opened credentials.
+    pub activation: Activation,
+}
+
+impl From<Evidence> for Answers {
+    /// A relay that knows nothing of credentials.
+    fn from(evidence: Evidence) -> Self {
+        Self { evidence, activation: Arc::new(|_| Bytes::from_static(b"{}")) }
+    }
+}
 
 /// A TLS key and its self-signed certificate.
 pub struct TlsKey {
@@ -54,8 +73,9 @@ pub struct EvidenceRelay {
 }
 
 impl EvidenceRelay {
-    /// Listens with `key` and answers with `evidence`; to anything else it answers like a model.
-    pub async fn start(key: TlsKey, evidence: Evidence) -> Self {
+    /// Listens with `key` and answers a verifier with `answers`; to anything else it answers like a model.
+    pub async fn start(key: TlsKey, answers: impl Into<Answers>) -> Self {
+        let answers = answers.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -63,7 +83,7 @@ impl EvidenceRelay {
         let record = seen.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(acceptor.clone(), stream, evidence.clone(), record.clone()));
+                tokio::spawn(serve(acceptor.clone(), stream, answers.clone(), record.clone()));
             }
         });
         Self { address, seen }
@@ -81,18 +101,22 @@ impl EvidenceRelay {
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, evidence: Evidence, record: Arc<Mutex<Vec<u8>>>) {
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, answers: Answers, record: Arc<Mutex<Vec<u8>>>) {
     // A client that goes away, or never says anything, is part of the game.
     let Ok(stream) = acceptor.accept(stream).await else { return };
-    let service = service_fn(move |request| answer(request, evidence.clone()));
+    let service = service_fn(move |request| answer(request, answers.clone()));
     let _ = http1::Builder::new().serve_connection(TokioIo::new(Recorded { stream, record }), service).await;
 }
 
-async fn answer(request: Request<Incoming>, evidence: Evidence) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(request: Request<Incoming>, answers: Answers) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let nonce = request.uri().query().and_then(|query| query.strip_prefix("nonce=")).map(str::to_owned);
-    let body = match nonce {
-        Some(nonce) if request.uri().path() == "/attestation" => {
-            tokio::task::spawn_blocking(move || evidence(nonce)).await.expect("the evidence")
+    let body = match (request.uri().path(), nonce) {
+        ("/attestation", Some(nonce)) => {
+            tokio::task::spawn_blocking(move || (answers.evidence)(nonce)).await.expect("the evidence")
+        }
+        ("/attestation/activate", None) => {
+            let credential = request.into_body().collect().await?.to_bytes();
+            tokio::task::spawn_blocking(move || (answers.activation)(credential)).await.expect("the answer")
         }
         _ => Bytes::from_static(br#"{"id":"x","object":"chat.completion","choices":[]}"#),
     };

@@ -19,6 +19,8 @@ const START_LIMIT: Duration = Duration::from_secs(300);
 pub struct Setup {
     /// The gateway's program file.
     pub program: PathBuf,
+    /// The configuration file, as the command line names it.
+    pub config: PathBuf,
     /// The model's folder.
     pub model: PathBuf,
     /// Variables of the environment, most of them overrides of the configuration.
@@ -33,7 +35,9 @@ impl Setup {
         let overrides =
             [("DTYPE", "float32"), ("KV_CACHE_MEMORY_BYTES", "1073741824"), ("OVERRIDE_GENERATION_CONFIG", "{temperature=0.0}")];
         let overrides = overrides.map(|(key, value)| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value.to_owned())).to_vec();
-        Self { program: project::program("blindllama-gateway"), model: project::default_model(), overrides, firmware_log: None }
+        let config = PathBuf::from("configs/gateway.toml");
+        let (program, model) = (project::program("blindllama-gateway"), project::default_model());
+        Self { program, config, model, overrides, firmware_log: None }
     }
 }
 
@@ -59,6 +63,16 @@ impl Machine {
         for (pcr, digest) in crate::firmware::extends(&log) {
             self.tpm.extend(pcr, Sha256Digest::from_bytes(digest));
         }
+    }
+
+    /// Extends a PCR behind the gateway's back.
+    pub fn extend(&self, pcr: u8, digest: Sha256Digest) {
+        self.tpm.extend(pcr, digest);
+    }
+
+    /// The certificate of the authority at the root of this TPM's EK certificates, PEM.
+    pub fn ek_authority(&self) -> PathBuf {
+        self.path("tpm/ca/swtpm-localca-rootca-cert.pem")
     }
 
     /// The TCTI that the gateway uses, and anybody else on this machine.
@@ -112,7 +126,7 @@ impl Machine {
 
     fn command(&self, setup: &Setup, subcommand: &str) -> Command {
         let mut command = Command::new(&setup.program);
-        command.current_dir(project::root()).arg(subcommand).args(["--config", "configs/gateway.toml"]);
+        command.current_dir(project::root()).arg(subcommand).arg("--config").arg(&setup.config);
         // The gateway refuses variables that it does not know.
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         // As many OpenMP threads as vLLM's own server had when its answers were recorded.
@@ -123,6 +137,8 @@ impl Machine {
         command.env("BLINDLLAMA_TPM__TCTI", self.tcti());
         command.env("BLINDLLAMA_TPM__STATE_DIR", self.gateway_state());
         command.env("BLINDLLAMA_TPM__APPLICATION_LOG", self.path("run/application.log"));
+        let intermediate = self.path("tpm/ca/issuercert.pem");
+        command.env("BLINDLLAMA_TPM__EK_INTERMEDIATES", format!("[\"{}\"]", intermediate.display()));
         if let Some(log) = &setup.firmware_log {
             command.env("BLINDLLAMA_TPM__FIRMWARE_LOG", log);
         }

@@ -18,7 +18,7 @@ use tokio::{
     net::TcpStream,
     task::JoinHandle,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// A whole answer.
 #[derive(Debug)]
@@ -82,11 +82,25 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Arrivin
 
 /// Sends a request over TLS to whoever answers there: a test that attacks has no need to verify.
 pub async fn send_tls(address: SocketAddr, request: Request<Full<Bytes>>) -> Arriving {
-    let stream = TcpStream::connect(address).await.expect("a connection");
-    let connector = TlsConnector::from(Arc::new(trusting_config()));
-    let name = ServerName::IpAddress(address.ip().into());
-    let stream = connector.connect(name, stream).await.expect("a TLS connection");
-    exchange(stream, request).await.expect("an answer")
+    TlsConnection::open(address).await.send(request).await
+}
+
+/// A TLS connection to whoever answers there, good for one request.
+pub struct TlsConnection(TlsStream<TcpStream>);
+
+impl TlsConnection {
+    /// Connects, and shakes hands.
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        let connector = TlsConnector::from(Arc::new(trusting_config()));
+        let name = ServerName::IpAddress(address.ip().into());
+        Self(connector.connect(name, stream).await.expect("a TLS connection"))
+    }
+
+    /// Sends the request.
+    pub async fn send(self, request: Request<Full<Bytes>>) -> Arriving {
+        exchange(self.0, request).await.expect("an answer")
+    }
 }
 
 /// `GET path`.

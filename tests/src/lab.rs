@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use blindllama_attest::{
-    application::{LaunchPcr, LaunchPcrs, MeasuredFile, MeasuredManifest, Parts},
+    application::{LaunchPcr, LaunchPcrs, LoggedEvent, MeasuredFile, MeasuredManifest, Parts},
     binding::Binding,
     digest::Sha256Digest,
     evidence::{EventLogs, EvidenceDocument, TpmEvidence, VERSION, encoding::Base64Array, encoding::Base64Bytes},
@@ -101,8 +101,23 @@ impl Lab {
         }
     }
 
+    /// The log of what was measured.
+    pub fn log(&self) -> Vec<LoggedEvent> {
+        self.launch.entries().to_vec()
+    }
+
+    /// Extends a PCR and writes nothing down.
+    pub fn extend(&self, pcr: u8, digest: Sha256Digest) {
+        self.machine.extend(pcr, digest);
+    }
+
     /// A genuine quote over `nonce` and whatever binding one asks for: to quote, root has to measure nothing.
     pub fn evidence(&self, nonce: &str, binding: &Binding) -> Bytes {
+        self.evidence_with_log(nonce, binding, self.log())
+    }
+
+    /// The same, with whatever application log one likes.
+    pub fn evidence_with_log(&self, nonce: &str, binding: &Binding, log: Vec<LoggedEvent>) -> Bytes {
         let nonce = Nonce::from_hex(nonce).expect("a verifier's nonce");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let quoted = runtime.block_on(self.tpm.quote(nonce::leaf(&nonce, binding.digest())));
@@ -120,7 +135,7 @@ impl Lab {
                 ek_certificates: Vec::new(),
                 pcrs: PcrBanks::sha256(quote.pcrs.clone()),
             },
-            event_log: EventLogs { firmware: None, systemd: None, application: self.launch.entries().to_vec() },
+            event_log: EventLogs { firmware: None, systemd: None, application: log },
             tee: [],
         };
         serde_json::to_vec(&document).expect("JSON").into()

@@ -1,6 +1,7 @@
 //! The real shim under test.
 
 use std::{
+    ffi::OsStr,
     net::SocketAddr,
     path::Path,
     process::{Command, Output},
@@ -36,14 +37,26 @@ impl Shim {
     }
 }
 
-/// Runs `blindllama verify --json` to its end.
-pub fn verify(gateway: &str, policy: &Path) -> (Output, serde_json::Value) {
-    let output = Command::new(project::program("blindllama"))
-        .args(["verify", "--json", "--gateway", gateway, "--policy"])
-        .arg(policy)
-        .output()
-        .expect("the shim's program");
-    let verdict = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("verify --json printed no JSON ({error}): {}", String::from_utf8_lossy(&output.stdout)));
-    (output, verdict)
+/// Runs `blindllama` to its end.
+pub fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
+    let mut command = Command::new(project::program("blindllama"));
+    command.env("NO_COLOR", "1").args(arguments).output().expect("the shim's program")
+}
+
+/// Runs `blindllama` with `--json` to its end: its exit status, and what it said.
+///
+/// # Panics
+/// If that is no JSON.
+pub fn told<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> (Option<i32>, serde_json::Value) {
+    let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+    let output = run(arguments.chain(["--json".into()]));
+    let said = [output.stdout.as_slice(), &output.stderr].concat();
+    let value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("blindllama printed no JSON ({error}): {}", String::from_utf8_lossy(&said)));
+    (output.status.code(), value)
+}
+
+/// Runs `blindllama verify --explain --json` to its end: its exit status, and the verdict.
+pub fn verify(gateway: &str, policy: &Path) -> (Option<i32>, serde_json::Value) {
+    told(["verify", "--explain", "--gateway", gateway, "--policy"].map(OsStr::new).into_iter().chain([policy.as_os_str()]))
 }

@@ -2,8 +2,9 @@
 
 use super::{Allow, Context, Explanation};
 use crate::{
+    digest::Sha256Digest,
     nonce::Nonce,
-    policy::{Policy, Weakening},
+    policy::{Certifies, MachineIdentity, Policy, Weakening},
     tpm::Name,
     verify::{TrustError, VerifyError},
 };
@@ -42,14 +43,7 @@ pub(super) fn trust(error: &TrustError, policy: &Policy) -> Explanation {
             let advice = "Use a machine with a TPM; for development only, switch the weakening on.";
             Explanation::new(what, advice).allowed_by(Some(switch(Weakening::SoftwareTpm)))
         }
-        TrustError::MachineNotListed { authority, name, .. } => {
-            let index = policy.document().trusted_root.iter().position(|root| root.name == *authority);
-            let line = format!("[[trusted_root.machine]]\nname = \"what you call this machine\"\nak_name = \"{name}\"");
-            let allow = index.map(|index| Allow::new(format!("trusted_root[{index}].machine"), line));
-            let advice =
-                "Its maker vouches for this TPM, but it is none of the machines that you meant. Add it only if you know it.";
-            Explanation { found: Some(name.to_string()), ..Explanation::new(what, advice) }.allowed_by(allow)
-        }
+        TrustError::MachineNotListed { authority, name, key, .. } => not_listed(what, authority, *name, *key, policy),
         TrustError::CertificateOfAnotherKey { certified, found } => {
             let advice = "The server shows a certificate that is not of its attestation key; no policy can allow it.";
             Explanation::new(what, advice).values(certified, found)
@@ -64,6 +58,23 @@ pub(super) fn trust(error: &TrustError, policy: &Policy) -> Explanation {
             Explanation::new(what, advice)
         }
     }
+}
+
+/// A machine is listed by the key that its authority certifies.
+fn not_listed(what: String, authority: &str, name: Name, key: Sha256Digest, policy: &Policy) -> Explanation {
+    let advice = "Its maker vouches for this TPM, but it is none of the machines that you meant. Add it only if you know it.";
+    let roots = &policy.document().trusted_root;
+    let root = roots.iter().enumerate().find(|(_, root)| root.name == authority);
+    let identity = match root.map(|(_, root)| root.certifies) {
+        Some(Certifies::EndorsementKey) => MachineIdentity::EkSha256(key),
+        Some(Certifies::AttestationKey) | None => MachineIdentity::AkName(name),
+    };
+    let allow = root.map(|(index, _)| {
+        let key = identity.policy_key();
+        let line = format!("[[trusted_root.machine]]\nname = \"what you call this machine\"\n{key} = \"{identity}\"");
+        Allow::new(format!("trusted_root[{index}].machine"), line)
+    });
+    Explanation { found: Some(identity.to_string()), ..Explanation::new(what, advice) }.allowed_by(allow)
 }
 
 /// The block says `software`, which trusts least: who knows better says so.

@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     Outcome, evidence_show,
-    judgement::Judgement,
+    judgement::{Judgement, activate},
     policy::Signer,
     policy_file::{PolicyFile, read_at_most},
     report, style,
@@ -89,7 +89,11 @@ async fn fetch(options: EvidenceFetchOptions) -> Outcome {
         Ok(client) => client,
         Err(error) => return report::failure("TLS could not be set up", &error, Outcome::Local),
     };
-    let fetched = client.fetch().await;
+    let mut fetched = client.fetch().await;
+    let not_activated = match (&mut fetched, &policy) {
+        (Ok(fetched), Some(file)) => activate(&client, fetched, &file.policy).await.err(),
+        _ => None,
+    };
     let saved = match &fetched {
         Ok(fetched) => save(&client, fetched, options.manifests, &options.output).await,
         Err(refusal) if policy.is_none() => {
@@ -100,7 +104,10 @@ async fn fetch(options: EvidenceFetchOptions) -> Outcome {
     };
     match (saved, policy) {
         (Err(outcome), _) => outcome,
-        (Ok(()), Some(policy)) => tell(&Judgement::of_fetched(fetched, client, policy), false, false),
+        (Ok(()), Some(policy)) => {
+            let fetched = not_activated.map_or(fetched, Err);
+            tell(&Judgement::of_fetched(fetched, client, policy), false, false)
+        }
         (Ok(()), None) => Outcome::Verified,
     }
 }

@@ -4,6 +4,7 @@ use blindllama_attest::{
     digest::Sha256Digest,
     evidence::EvidenceDocument,
     explain::{Explained, Explanation, Reference, documents_wanted, explain, explained_checks},
+    policy::Policy,
     verify::{PassedCheck, UnixTime, VerifiedPeer, VerifyError},
 };
 
@@ -58,11 +59,10 @@ impl Judgement {
     pub(super) async fn of_gateway(attester: Attester, policy: PolicyFile) -> Self {
         let client = attester.into_client();
         let mut fetched = client.fetch().await;
-        if let Ok(evidence) = &mut fetched {
-            // Evidence that does not get as far as the activation is refused below, with its reason.
-            if let Err(refusal @ Refusal::NotActivated(_)) = client.activate(evidence, &policy.policy).await {
-                return Self::without_evidence(refusal, client, policy);
-            }
+        if let Ok(evidence) = &mut fetched
+            && let Err(refusal) = activate(&client, evidence, &policy.policy).await
+        {
+            fetched = Err(refusal);
         }
         Self::of_fetched(fetched, client, policy)
     }
@@ -139,4 +139,13 @@ impl Judgement {
 /// Whether the document was the right one; if not, the reference says so itself.
 fn add(reference: &mut Reference, digest: Sha256Digest, document: Vec<u8>) -> bool {
     reference.add_document(digest, document).is_ok()
+}
+
+/// Has the TPM open a credential, where the policy needs that. Evidence that does not get as far is left to its own verdict, which
+/// says why.
+pub(super) async fn activate(client: &EvidenceClient, fetched: &mut FetchedEvidence, policy: &Policy) -> Result<(), Refusal> {
+    match client.activate(fetched, policy).await {
+        Err(refusal @ Refusal::NotActivated(_)) => Err(refusal),
+        _ => Ok(()),
+    }
 }

@@ -19,6 +19,7 @@ use super::{
     style::{self, Style},
     text::printable,
 };
+use crate::saved_evidence::SavedEvidence;
 
 /// What every compact JWS begins with: `{"` in base64url.
 const JWS_START: &str = "eyJ";
@@ -49,7 +50,7 @@ struct VerifyOptions {
     /// The receipt or a file with it: the response's x-blindllama-receipt. A streamed response has it inside: leave this out.
     #[arg(long, value_name = "FILE|JWS")]
     receipt: Option<PathBuf>,
-    /// The gateway's evidence, saved when it was verified: the key and the binding are taken from it.
+    /// The gateway's evidence, as `evidence fetch` saved it, or the document itself: the key and the binding are taken from it.
     #[arg(long, value_name = "FILE", required_unless_present = "public_key", conflicts_with_all = ["public_key", "binding"])]
     evidence: Option<PathBuf>,
     /// The binding's receipt_public_key.
@@ -154,8 +155,10 @@ fn read_receipt(given: &Path) -> Result<String, Unusable> {
 }
 
 fn signer_of(evidence: &Path) -> Result<([u8; 32], Sha256Digest), Unusable> {
+    let bytes = read(evidence)?;
+    let document = SavedEvidence::parse(&bytes).map_or(bytes, |saved| saved.document().to_vec());
     let document =
-        EvidenceDocument::parse(&read(evidence)?).map_err(|source| Unusable::Evidence { path: evidence.to_owned(), source })?;
+        EvidenceDocument::parse(&document).map_err(|source| Unusable::Evidence { path: evidence.to_owned(), source })?;
     Ok((*document.binding.receipt_public_key.as_bytes(), document.binding.digest().digest()))
 }
 

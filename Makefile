@@ -5,13 +5,18 @@ SHELL := /bin/bash
 ENGINE ?= cpu
 export ENGINE
 
-.PHONY: run test setup build lint fmt differential clean
+.PHONY: run test bench setup build lint fmt differential clean
 
 run: build
 	@scripts/run.sh
 
 test:
 	@scripts/test.sh
+
+# Measures the verifier, and the evidence that one TPM's gateway serves (benches/README.md). Needs swtpm, and no model.
+bench:
+	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh
+	cargo bench --locked -p blindllama-benches
 
 setup:
 	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh

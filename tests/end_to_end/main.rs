@@ -56,6 +56,7 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         standalone::the_shim_needs_no_tpm_library_and_no_python,
         tpm::a_quote_is_what_the_tpm_signed,
         tpm::many_nonces_share_few_quotes,
+        tpm::nonces_that_come_during_a_quote_share_the_next,
         tpm::quotes_and_values_agree_while_pcrs_change,
         tpm::leftovers_are_flushed,
         tpm::the_attestation_key_persists,

@@ -8,8 +8,10 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
+    pin::Pin,
     process::Command,
-    sync::Arc,
+    sync::{Arc, Mutex, mpsc},
+    task::{self, Waker},
 };
 
 use blindllama_attest::{
@@ -22,7 +24,7 @@ use blindllama_attest_tpm::{
     launch::{Code, Launch, LaunchError},
     measure::measure_document,
 };
-use blindllama_tests::software_tpm::SoftwareTpm;
+use blindllama_tests::{software_tpm::SoftwareTpm, tpm_proxy::TpmProxy};
 
 /// A fresh TPM and the folder that everything of one test lives in.
 struct Machine {
@@ -159,6 +161,45 @@ pub fn many_nonces_share_few_quotes() {
     for ((data, quote), leaves) in signed.into_values() {
         assert!(check_signature(machine.folder.path(), tpm.ak_public(), &quote, data, "sha256"), "a quote of {leaves} nonces");
     }
+}
+
+/// A TPM of any slowness: while it makes a quote, all nonces that come wait for the next one, and none for a third.
+pub fn nonces_that_come_during_a_quote_share_the_next() {
+    const NONCES: u32 = 256;
+    let machine = Machine::new();
+    let (quoting, quotes) = mpsc::channel();
+    let (go_on, gate) = mpsc::channel();
+    let gate = Arc::new(Mutex::new(gate));
+    let proxy = TpmProxy::before_quotes(machine.tpm.port(), move || {
+        // Once the test has ended, nobody holds the TPM any more.
+        let _ = quoting.send(());
+        let _ = gate.lock().expect("a gate").recv();
+    });
+    let tpm = Tpm::open(TpmSettings { tcti: proxy.tcti(), ..machine.settings() }).expect("the TPM opens");
+    let leaf = |number: u32| Sha256Digest::of(&[&number.to_be_bytes()]);
+
+    let mut first = Box::pin(tpm.quote(leaf(NONCES)));
+    assert!(is_waiting(first.as_mut()));
+    quotes.recv().expect("the first quote begins");
+    let mut others: Vec<_> = (0..NONCES).map(|number| Box::pin(tpm.quote(leaf(number)))).collect();
+    assert!(others.iter_mut().all(|other| is_waiting(other.as_mut())), "none is turned away");
+    go_on.send(()).expect("the TPM waits");
+    assert_eq!(wait(first).expect("quotes").1, NonceProof::single());
+
+    quotes.recv().expect("the second quote begins");
+    go_on.send(()).expect("the TPM waits");
+    let answers: Vec<_> = others.into_iter().map(|other| wait(other).expect("quotes")).collect();
+    assert!(quotes.try_recv().is_err(), "a third quote was made");
+    for (number, (quote, proof)) in (0..).zip(answers) {
+        assert_eq!((proof.leaf_index, proof.leaf_count), (number, NONCES));
+        let data = qualifying_data(NONCES, proof.root(leaf(number)).expect("a proof"));
+        assert!(quote.attest.windows(32).any(|bytes| bytes == data.as_bytes()), "nonce {number} is signed");
+    }
+}
+
+/// Lets the future go as far as it gets, which for a quote is into the queue.
+fn is_waiting(future: Pin<&mut impl Future>) -> bool {
+    future.poll(&mut task::Context::from_waker(Waker::noop())).is_pending()
 }
 
 /// Values and quote agree while another process extends a PCR; where they never do, there is no quote.

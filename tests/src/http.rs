@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 client: one connection for each request, so that a test knows what it closes.
+//! A small HTTP/1.1 client: one connection for each request, so that a test knows what it closes; or one for many requests, for
+//! those that measure.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -91,16 +92,48 @@ pub struct TlsConnection(TlsStream<TcpStream>);
 impl TlsConnection {
     /// Connects, and shakes hands.
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let connector = TlsConnector::from(Arc::new(trusting_config()));
-        let name = ServerName::IpAddress(address.ip().into());
-        Self(connector.connect(name, stream).await.expect("a TLS connection"))
+        Self(connect_tls(address).await)
     }
 
     /// Sends the request.
     pub async fn send(self, request: Request<Full<Bytes>>) -> Arriving {
         exchange(self.0, request).await.expect("an answer")
     }
+}
+
+/// A TLS connection that stays open for one request after the other.
+pub struct KeptAlive {
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: JoinHandle<()>,
+}
+
+impl KeptAlive {
+    /// Connects to whoever answers there.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TokioIo::new(connect_tls(address).await);
+        let (sender, connection) = http1::handshake(stream).await.expect("an HTTP connection");
+        Self { sender, connection: tokio::spawn(async move { drop(connection.await) }) }
+    }
+
+    /// Sends a request and reads the answer whole.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
+        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+}
+
+impl Drop for KeptAlive {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+async fn connect_tls(address: SocketAddr) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let connector = TlsConnector::from(Arc::new(trusting_config()));
+    let name = ServerName::IpAddress(address.ip().into());
+    connector.connect(name, stream).await.expect("a TLS connection")
 }
 
 /// `GET path`.

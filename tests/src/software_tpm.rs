@@ -53,7 +53,7 @@ impl SoftwareTpm {
     /// Where the gateway, or tpm2-tools, find this TPM.
     #[must_use]
     pub fn tcti(&self) -> String {
-        format!("swtpm:host=127.0.0.1,port={}", self.proxy.port())
+        self.proxy.tcti()
     }
 
     /// A tpm2-tools program that talks to this TPM, for what a test does beside a running gateway.

@@ -2,7 +2,8 @@
 //!
 //! swtpm serves one connection after the other and lets only one more wait; a third connect is dropped and repeated by the
 //! kernel a second later. libtss2's driver connects anew for each command, so two busy programs soon hit that. The proxy
-//! accepts everybody and passes on one whole command, with its answer, at a time.
+//! accepts everybody and passes on one whole command, with its answer, at a time. It can also make the TPM as slow as a real
+//! one, or stop it at each quote.
 
 #![allow(clippy::expect_used, reason = "a test kit fails by panicking")]
 
@@ -16,6 +17,9 @@ use std::{
 /// Bytes of a command's or answer's header: tag, size of the whole, code (TPM 2.0 Library, Part 1, section 18).
 const HEADER: usize = 10;
 
+/// The command code of TPM2_Quote (Part 2, section 6.5.2).
+const QUOTE: [u8; 4] = [0, 0, 0x01, 0x58];
+
 /// A proxy for the data port and the control port of one swtpm. Its threads end with the process.
 pub struct TpmProxy {
     port: u16,
@@ -28,10 +32,19 @@ impl TpmProxy {
     /// If there are no two free ports in a row.
     #[must_use]
     pub fn start(upstream_port: u16) -> Self {
+        Self::before_quotes(upstream_port, || {})
+    }
+
+    /// [`TpmProxy::start`], and calls `before_quote` before each TPM2_Quote; until it returns, the TPM does nothing else.
+    ///
+    /// # Panics
+    /// As for [`TpmProxy::start`].
+    #[must_use]
+    pub fn before_quotes(upstream_port: u16, before_quote: impl Fn() + Clone + Send + 'static) -> Self {
         let (data, control) = (0..20).find_map(|_| listen_on_pair()).expect("two free ports in a row");
         let port = data.local_addr().expect("it listens").port();
         let turn = Arc::new(Mutex::new(()));
-        serve(data, move |client| forward_commands(client, upstream_port, &turn));
+        serve(data, move |client| forward_commands(client, upstream_port, &turn, &before_quote));
         serve(control, move |client| forward_bytes(&client, upstream_port + 1));
         Self { port }
     }
@@ -40,6 +53,12 @@ impl TpmProxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where programs find the TPM.
+    #[must_use]
+    pub fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.port)
     }
 }
 
@@ -60,9 +79,12 @@ fn serve(listener: TcpListener, answer: impl Fn(TcpStream) -> io::Result<()> + C
     });
 }
 
-fn forward_commands(mut client: TcpStream, upstream_port: u16, turn: &Mutex<()>) -> io::Result<()> {
+fn forward_commands(mut client: TcpStream, upstream_port: u16, turn: &Mutex<()>, before_quote: &impl Fn()) -> io::Result<()> {
     while let Some(command) = read_message(&mut client)? {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if command.get(6..HEADER) == Some(&QUOTE) {
+            before_quote();
+        }
         let mut upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port))?;
         upstream.write_all(&command)?;
         let answer = read_message(&mut upstream)?.ok_or(io::ErrorKind::UnexpectedEof)?;

@@ -111,12 +111,15 @@ fn is_pinned(certificate: &Certificate, roots: &[Certificate]) -> bool {
     roots.iter().any(|root| root.der() == certificate.der())
 }
 
-/// The pinned root that issued `last`; of several with one name, as after a change of keys, the one that signed it.
+/// The pinned root that issued `last`; of several with one name, as after a change of keys, the one that signed it. Where
+/// there is no choice, [`check_links`] is the first to look at the signature.
 fn root_above<'a>(last: &Certificate, index: usize, roots: &'a [Certificate]) -> Result<&'a Certificate, ChainError> {
-    let named = || roots.iter().filter(|root| last.is_issued_under_the_name_of(root));
-    let signer = named().find(|root| signature::verify(last, root).is_ok());
-    let root = signer.or_else(|| named().next());
-    root.ok_or_else(|| ChainError::RootNotTrusted { at: Position::new(index, last), issuer: last.issuer() })
+    let named: Vec<_> = roots.iter().filter(|root| last.is_issued_under_the_name_of(root)).collect();
+    match named.as_slice() {
+        [] => Err(ChainError::RootNotTrusted { at: Position::new(index, last), issuer: last.issuer() }),
+        [only] => Ok(only),
+        [first, ..] => Ok(named.iter().find(|root| signature::verify(last, root).is_ok()).unwrap_or(first)),
+    }
 }
 
 /// Names and signatures: each certificate was issued by the one above it.

@@ -64,7 +64,7 @@ impl Scheme {
 }
 
 impl Key {
-    fn rsa(bits: usize, seed: u32) -> Self {
+    pub(crate) fn rsa(bits: usize, seed: u32) -> Self {
         Self::Rsa(Box::new(RsaPrivateKey::new(&mut TestRng::new(seed), bits).unwrap()))
     }
 

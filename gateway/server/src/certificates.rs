@@ -5,32 +5,25 @@ use std::path::{Path, PathBuf};
 use blindllama_attest::evidence::encoding::Base64Bytes;
 use blindllama_attest_tpm::{Certificate, Tpm};
 use blindllama_gateway::config::TpmConfig;
+use blindllama_gateway_attester::Certificates;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use crate::error::GatewayError;
 
-/// What evidence says about the origin of the TPM's keys; leaf first. A TPM whose maker gives no certificates has none.
-pub(crate) struct Certificates {
-    pub(crate) ak: Vec<Base64Bytes>,
-    pub(crate) ek: Vec<Base64Bytes>,
-}
-
-impl Certificates {
-    /// Reads what the configuration names, and the EK's certificate from the TPM unless it is among that.
-    pub(crate) fn read(config: &TpmConfig, tpm: &Tpm) -> Result<Self, GatewayError> {
-        let mut ek = read_files(&config.ek_certificates)?;
-        if ek.is_empty() {
-            ek.extend(tpm.read_ek_certificate_blocking()?);
-        }
-        match ek.first() {
-            None => tracing::info!("there is no certificate for the TPM's endorsement key"),
-            Some(leaf) if !leaf.mentions(tpm.ek_public_key()) => {
-                tracing::warn!("the first certificate for the endorsement key is for another key: verifiers will refuse it");
-            }
-            Some(_) => ek.extend(read_files(&config.ek_intermediates)?),
-        }
-        Ok(Self { ak: encoded(&read_files(&config.ak_certificates)?), ek: encoded(&ek) })
+/// Reads what the configuration names, and the EK's certificate from the TPM unless it is among that.
+pub(crate) fn read_certificates(config: &TpmConfig, tpm: &Tpm) -> Result<Certificates, GatewayError> {
+    let mut ek = read_files(&config.ek_certificates)?;
+    if ek.is_empty() {
+        ek.extend(tpm.read_ek_certificate_blocking()?);
     }
+    match ek.first() {
+        None => tracing::info!("there is no certificate for the TPM's endorsement key"),
+        Some(leaf) if !leaf.mentions(tpm.ek_public_key()) => {
+            tracing::warn!("the first certificate for the endorsement key is for another key: verifiers will refuse it");
+        }
+        Some(_) => ek.extend(read_files(&config.ek_intermediates)?),
+    }
+    Ok(Certificates { ak: encoded(&read_files(&config.ak_certificates)?), ek: encoded(&ek) })
 }
 
 fn encoded(certificates: &[Certificate]) -> Vec<Base64Bytes> {

@@ -1,11 +1,9 @@
 //! The gateway's binary: it wires configuration, TPM, engine and HTTP server together; all else is in libraries.
 
-mod attester;
 mod certificates;
 mod cli;
 mod engine;
 mod error;
-mod evidence_parts;
 mod invocation;
 mod libraries;
 mod logging;

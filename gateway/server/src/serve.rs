@@ -15,10 +15,10 @@ use blindllama_gateway::{
     server,
     tls::ServerIdentity,
 };
+use blindllama_gateway_attester::TpmAttester;
 
 use crate::{
-    attester::TpmAttester,
-    certificates::Certificates,
+    certificates::read_certificates,
     engine,
     error::GatewayError,
     invocation::Invocation,
@@ -68,7 +68,7 @@ impl Gateway {
         let launch = launch.seal(identity.tls_spki_sha256(), identity.receipt_public_key())?;
         let binding = binding(&identity, model.weights.manifest_sha256);
         let documents = [code.documents, model.documents].concat();
-        let certificates = Certificates::read(&config.tpm, &tpm)?;
+        let certificates = read_certificates(&config.tpm, &tpm)?;
         let attester = TpmAttester::new(tpm, certificates, binding, firmware_log, launch, documents)?;
         Ok(Self { engine: Arc::new(engine), model: served, attester, identity })
     }

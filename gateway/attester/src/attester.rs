@@ -1,8 +1,7 @@
-//! Evidence for the HTTP server: the TPM's quotes put together with the logs, the certificates and the binding.
+//! Answers to the HTTP server: evidence for nonces, activations, manifests.
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix_web::web::Bytes;
 use blindllama_attest::{
     binding::Binding,
     digest::Sha256Digest,
@@ -14,13 +13,23 @@ use blindllama_attest_tpm::{Tpm, TpmError, launch::SealedLaunch};
 use blindllama_gateway::attestation::{
     ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture,
 };
+use bytes::Bytes;
 
-use crate::{certificates::Certificates, evidence_parts::EvidenceParts};
+use crate::evidence_parts::EvidenceParts;
 
 /// Answers nonces with quotes. Everything that does not depend on the nonce was fixed when the launch was sealed.
-pub(crate) struct TpmAttester {
+pub struct TpmAttester {
     sealed: Arc<Sealed>,
     manifests: HashMap<Sha256Digest, Bytes>,
+}
+
+/// What evidence says about the origin of the TPM's keys, in DER, leaf first. A TPM whose maker gives no certificates has none.
+#[derive(Debug, Clone, Default)]
+pub struct Certificates {
+    /// Of the attestation key.
+    pub ak: Vec<Base64Bytes>,
+    /// Of the endorsement key.
+    pub ek: Vec<Base64Bytes>,
 }
 
 struct Sealed {
@@ -37,7 +46,7 @@ impl TpmAttester {
     ///
     /// # Errors
     /// Whatever the serialiser reports.
-    pub(crate) fn new(
+    pub fn new(
         tpm: Tpm,
         certificates: Certificates,
         binding: Binding,

@@ -1,0 +1,1 @@
+//! Benchmarks: see `README.md`. There is nothing here to depend on.

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ENGINE ?= cpu
 export ENGINE
 
-.PHONY: run test bench setup build lint fmt differential clean
+.PHONY: run test bench fuzz setup build lint fmt differential clean
 
 run: build
 	@scripts/run.sh
@@ -26,6 +26,10 @@ setup:
 
 build: setup
 	@. scripts/phase.sh; phase "build (release)" cargo build --release --locked -p blindllama-gateway-server -p blindllama-shim
+
+# Fuzzes every parser of untrusted bytes: SECONDS_EACH=60 for each target.
+fuzz:
+	@scripts/fuzz.sh $(SECONDS_EACH)
 
 lint:
 	cargo fmt --all --check

@@ -19,6 +19,7 @@ timed "default model" scripts/model.sh
 timed "formatting and lints" make --no-print-directory lint
 timed "build" cargo build --quiet --locked --workspace --all-targets
 timed "unit and integration tests" cargo test --quiet --locked --workspace --exclude blindllama-tests
+timed "fuzz smoke run" scripts/fuzz.sh 2
 timed "end-to-end tests" cargo test --quiet --locked -p blindllama-tests
 
 say ""

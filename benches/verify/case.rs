@@ -124,7 +124,7 @@ impl Authorities {
     }
 
     fn rsa() -> Self {
-        Self::new([2, 3].map(|seed| rsa_key_pair(seed)))
+        Self::new([2, 3].map(rsa_key_pair))
     }
 
     fn new([root, intermediate]: [KeyPair; 2]) -> Self {

@@ -27,7 +27,8 @@ pub(super) fn check(leaf: &Path, options: &QuoteCheckOptions, ak: &QuoteKey) -> 
     if !of_this_key {
         return Ok(Line::failed(CHECK, "the certificate is about another key than --ak"));
     }
-    let software = if chain.names_software_tpm() { "; it names a software TPM, which proves nothing about hardware" } else { "" };
+    let of_software = leaf_first.iter().chain([chain.root()]).any(Certificate::names_software_tpm);
+    let software = if of_software { "; it names a software TPM, which proves nothing about hardware" } else { "" };
     let (root, time) = (chain.root().subject(), rfc3339(at));
     Ok(Line::passed(CHECK, format!("{root} vouches for this key at {time}; revocation is not looked at{software}")))
 }

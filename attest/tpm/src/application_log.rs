@@ -10,6 +10,7 @@ use std::{
 use blindllama_attest::{
     application::{Event, InvalidEvent, LaunchPcrs, LoggedEvent},
     digest::Sha256Digest,
+    evidence::MAX_APPLICATION_EVENTS,
 };
 
 use crate::{Tpm, TpmError};
@@ -70,6 +71,17 @@ pub enum LogError {
         /// The PCR.
         pcr: u8,
     },
+    /// Verifiers read no longer logs.
+    #[error(
+        "the application log {path:?} has {events} events, and verifiers read at most {MAX_APPLICATION_EVENTS}: the gateway was started \
+         hundreds of times since the last boot. {REBOOT}"
+    )]
+    Full {
+        /// The log.
+        path: PathBuf,
+        /// How many there are.
+        events: usize,
+    },
     /// Application and identity share a PCR.
     #[error("application and identity must have a PCR each, but both are set to {pcr}")]
     SharedPcr {
@@ -86,6 +98,9 @@ pub enum LogError {
     #[error(transparent)]
     Tpm(#[from] TpmError),
 }
+
+/// A launch that would make the log too long is not begun.
+const EVENTS_OF_A_LAUNCH: usize = 12;
 
 const REBOOT: &str = "Only a reboot, which resets the TPM, makes the PCRs usable again";
 
@@ -126,6 +141,9 @@ impl ApplicationLog {
         }
         let mut entries = stored.entries;
         entries.truncate(keep);
+        if entries.len().saturating_add(EVENTS_OF_A_LAUNCH) > MAX_APPLICATION_EVENTS {
+            return Err(LogError::Full { path: path.to_owned(), events: entries.len() });
+        }
         Ok(Self { tpm, store, entries, pcrs, interrupted: false })
     }
 

@@ -13,7 +13,7 @@ use pyo3::ffi;
 use crate::environment::PythonEnvironment;
 
 /// Where Python looks for compiled code: a place where nobody, root included, can put any.
-const NO_PYCACHE: &str = "/dev/null/pycache";
+pub(crate) const NO_PYCACHE: &str = "/dev/null/pycache";
 
 /// Why there is no interpreter.
 #[derive(Debug, thiserror::Error)]

@@ -22,12 +22,9 @@ const CANARY: &str = "canary-4711-of-a-prompt";
 /// The one interpreter of the test process.
 fn attached<R>(f: impl FnOnce(Python<'_>) -> R) -> R {
     static STARTED: OnceLock<()> = OnceLock::new();
-    STARTED.get_or_init(|| interpreter::start(&environment(), Path::new(NO_PYCACHE)).unwrap());
+    STARTED.get_or_init(|| interpreter::start(&environment()).unwrap());
     Python::attach(f)
 }
-
-/// Where no compiled code is, and none is written.
-const NO_PYCACHE: &str = "/nonexistent/pycache";
 
 fn environment() -> PythonEnvironment {
     PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap()
@@ -111,7 +108,7 @@ fn no_prefix_cache_is_shared_unless_asked_for() {
 #[test]
 fn a_second_interpreter_is_refused() {
     attached(|_| ());
-    let second = interpreter::start(&environment(), Path::new(NO_PYCACHE));
+    let second = interpreter::start(&environment());
     assert!(matches!(second, Err(interpreter::InterpreterError::AlreadyStarted)), "{second:?}");
 }
 
@@ -125,7 +122,10 @@ fn the_interpreter_knows_the_given_search_path_alone() {
         check_search_path(&search_path, &environment).unwrap();
         let text = |name: &str| sys.getattr(name).unwrap().extract::<PathBuf>().unwrap();
         assert_eq!((text("prefix"), text("base_prefix")), (environment.prefix().into(), environment.base_prefix().into()));
-        assert_eq!((text("executable"), text("pycache_prefix")), (environment.executable().into(), NO_PYCACHE.into()));
+        assert_eq!(
+            (text("executable"), text("pycache_prefix")),
+            (environment.executable().into(), interpreter::NO_PYCACHE.into())
+        );
         assert!(sys.getattr("dont_write_bytecode").unwrap().extract::<bool>().unwrap());
         let modules = sys.getattr("modules").unwrap();
         for module in ["site", "sitecustomize", "usercustomize", "_distutils_hack"] {

@@ -120,5 +120,5 @@ fn wrong_usage_is_told_from_files_that_cannot_be_read() {
     assert_eq!(eventlog("show", Path::new("no/such/log"), &[]).0, Some(5));
     assert_eq!(eventlog("replay", &log, &["--pcrs", "no/such/file"]).0, Some(5));
     let (status, _, error) = compare(LAPTOP, &json!({"md5": {}}), &[]);
-    assert!(status == Some(5) && error.contains("bank \"md5\""), "{status:?} {error}");
+    assert!(status == Some(5) && error.contains("\"md5\" is no bank"), "{status:?} {error}");
 }

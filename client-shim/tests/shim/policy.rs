@@ -13,9 +13,9 @@ const CERTIFICATE: &str = include_str!("../../../attest/tests/vectors/certificat
 async fn a_learned_policy_verifies_its_gateway() {
     let config = br#"{"model":"m"}"#;
     let digest = Sha256Digest::of(&[config]);
-    let mut gateway = Gateway::start(Evidence::Honest).await;
+    let gateway = Gateway::start(Evidence::Honest).await;
     gateway.configure(config);
-    gateway.serve_documents(vec![(format!("/attestation/manifests/{digest}"), config.to_vec())]);
+    gateway.serve_manifest(digest, config);
     let url = gateway.url().to_string();
 
     let learn = ["policy", "learn", "--gateway", &url, "--output", "learned.toml", "--name", "box"];
@@ -44,8 +44,7 @@ async fn a_learned_policy_verifies_its_gateway() {
 
 #[tokio::test]
 async fn learning_overwrites_nothing_unless_told() {
-    let mut gateway = Gateway::start(Evidence::Honest).await;
-    gateway.serve_documents(Vec::new());
+    let gateway = Gateway::start(Evidence::Honest).await;
     let url = gateway.url().to_string();
     let folder = Folder::new();
     folder.write("learned.toml", "mine");
@@ -62,10 +61,9 @@ async fn learning_overwrites_nothing_unless_told() {
 #[tokio::test]
 async fn a_gateway_that_contradicts_itself_teaches_nothing() {
     let measured = br#"{"model":"m"}"#;
-    let mut gateway = Gateway::start(Evidence::Honest).await;
+    let gateway = Gateway::start(Evidence::Honest).await;
     gateway.configure(measured);
-    let path = format!("/attestation/manifests/{}", Sha256Digest::of(&[measured]));
-    gateway.serve_documents(vec![(path, b"something else".to_vec())]);
+    gateway.serve_manifest(Sha256Digest::of(&[measured]), b"something else");
     let url = gateway.url().to_string();
     let learn = ["policy", "learn", "--gateway", &url, "--output", "learned.toml"];
     let (folder, status, told) = Folder::new().run_beside(learn).await;

@@ -187,20 +187,6 @@ impl Gateway {
         });
     }
 
-    /// From now on serves these documents, by path, and nothing else.
-    pub(crate) fn serve_documents(&mut self, documents: Vec<(String, Vec<u8>)>) {
-        let mut requests = std::mem::replace(&mut self.requests, mpsc::unbounded_channel().1);
-        tokio::spawn(async move {
-            while let Some(mut exchange) = requests.recv().await {
-                let asked = |path: &str| exchange.head.starts_with(&format!("GET {path} HTTP/1.1\r\n"));
-                match documents.iter().find(|(path, _)| asked(path)) {
-                    Some((_, document)) => exchange.answer_with(document).await,
-                    None => exchange.answer("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await,
-                }
-            }
-        });
-    }
-
     /// Whether no request but those for evidence has come, in whole or in part.
     pub(crate) fn saw_only_attestation(&self) -> bool {
         let received = self.received();

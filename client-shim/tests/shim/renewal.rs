@@ -9,7 +9,8 @@ async fn exchange(gateway: &mut Gateway, shim: &Shim) -> Reply {
     let mut reply = std::pin::pin!(client.reply());
     tokio::select! {
         mut exchange = gateway.request() => {
-            exchange.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+            // The connection ends with the exchange, so the shim must not keep it.
+            exchange.answer("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}").await;
             reply.await
         }
         // A refusal: nothing came to the gateway.

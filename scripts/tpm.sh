@@ -2,7 +2,8 @@
 # A software TPM for development and tests. It proves nothing about hardware.
 #
 #   scripts/tpm.sh provision DIR    make a TPM with an EK certificate, once; all of it lives under DIR
-#   scripts/tpm.sh start DIR PORT   run it in the foreground, on 127.0.0.1:PORT, with its control channel on PORT+1
+#   scripts/tpm.sh start DIR        run it in the foreground, on the Unix sockets DIR/data.socket and DIR/control.socket
+#   scripts/tpm.sh start DIR PORT   the same on 127.0.0.1:PORT, with its control channel on PORT+1
 #
 # Each start is a TPM reset: PCRs are zero, so an application log from before has to go.
 set -euo pipefail
@@ -59,16 +60,19 @@ provision() {
 }
 
 start() {
-    local dir=$1 port=$2
+    local dir=$1 port=${2-} data="unixio,path=$1/data.socket" control="unixio,path=$1/control.socket"
     need swtpm swtpm
-    [[ $port =~ ^[0-9]+$ ]] && ((port > 0 && port < 65535)) || fail "PORT must be a number between 1 and 65534, not $port"
+    if (($# == 2)); then
+        [[ $port =~ ^[0-9]+$ ]] && ((port > 0 && port < 65535)) || fail "PORT must be a number between 1 and 65534, not $port"
+        data="tcp,bindaddr=127.0.0.1,port=$port" control="tcp,bindaddr=127.0.0.1,port=$((port + 1))"
+    fi
     [[ -d $dir/state ]] || fail "there is no TPM in $dir: run scripts/tpm.sh provision $dir first"
     exec swtpm socket --tpm2 --tpmstate "dir=$dir/state" --flags not-need-init,startup-clear \
-        --server "type=tcp,bindaddr=127.0.0.1,port=$port" --ctrl "type=tcp,bindaddr=127.0.0.1,port=$((port + 1))"
+        --server "type=$data" --ctrl "type=$control"
 }
 
 case "${1-} $#" in
 "provision 2") provision "$2" ;;
-"start 3") start "$2" "$3" ;;
-*) fail "usage: scripts/tpm.sh provision DIR | start DIR PORT" ;;
+"start 2" | "start 3") start "${@:2}" ;;
+*) fail "usage: scripts/tpm.sh provision DIR | start DIR [PORT]" ;;
 esac

@@ -34,7 +34,7 @@ impl Machine {
         let software_tpm = SoftwareTpm::start(&folder.path().join("tpm"));
         let (quotes, delay_ms) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (counted, delay) = (Arc::clone(&quotes), Arc::clone(&delay_ms));
-        let proxy = TpmProxy::before_quotes(software_tpm.port(), move || {
+        let proxy = TpmProxy::before_quotes(&software_tpm.sockets(), move || {
             counted.fetch_add(1, Ordering::Relaxed);
             thread::sleep(Duration::from_millis(delay.load(Ordering::Relaxed)));
         });

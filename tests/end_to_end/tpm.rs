@@ -170,7 +170,7 @@ pub fn nonces_that_come_during_a_quote_share_the_next() {
     let (quoting, quotes) = mpsc::channel();
     let (go_on, gate) = mpsc::channel();
     let gate = Arc::new(Mutex::new(gate));
-    let proxy = TpmProxy::before_quotes(machine.tpm.port(), move || {
+    let proxy = TpmProxy::before_quotes(&machine.tpm.sockets(), move || {
         // Once the test has ended, nobody holds the TPM any more.
         let _ = quoting.send(());
         let _ = gate.lock().expect("a gate").recv();

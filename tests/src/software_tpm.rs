@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test kit fails by panicking")]
 
 use std::{
-    net::{Ipv4Addr, TcpStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command},
     thread,
@@ -12,10 +12,7 @@ use std::{
 
 use blindllama_attest::digest::Sha256Digest;
 
-use crate::tpm_proxy::{TpmProxy, listen_on_pair};
-
-/// How often other ports are tried because somebody took the free ones first.
-const ATTEMPTS: usize = 5;
+use crate::tpm_proxy::{SwtpmSockets, TpmProxy};
 
 /// How long swtpm may take to listen; it normally takes some 50 ms.
 const START: Duration = Duration::from_secs(20);
@@ -79,6 +76,12 @@ impl SoftwareTpm {
         self.proxy.port()
     }
 
+    /// Where swtpm itself listens, for a test that puts a proxy of its own before it.
+    #[must_use]
+    pub fn sockets(&self) -> SwtpmSockets {
+        sockets(&self.folder)
+    }
+
     fn kill(&mut self) {
         // It may have ended already; waiting reaps it either way.
         drop(self.process.kill());
@@ -96,23 +99,21 @@ fn script() -> Command {
     Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/tpm.sh"))
 }
 
-fn launch(folder: &Path) -> (Child, TpmProxy) {
-    let (process, port) = (0..ATTEMPTS).find_map(|_| spawn(folder)).expect("swtpm starts on one of five pairs of free ports");
-    (process, TpmProxy::start(port))
+fn sockets(folder: &Path) -> SwtpmSockets {
+    SwtpmSockets { data: folder.join("data.socket"), control: folder.join("control.socket") }
 }
 
-/// Starts swtpm on free ports and waits until it listens; `None` if it ended, as it does when a port is taken.
-fn spawn(folder: &Path) -> Option<(Child, u16)> {
-    let port = listen_on_pair()?.0.local_addr().ok()?.port();
-    let mut process = script().arg("start").arg(folder).arg(port.to_string()).spawn().expect("bash is there");
+/// Starts swtpm and waits until it listens.
+fn launch(folder: &Path) -> (Child, TpmProxy) {
+    let sockets = sockets(folder);
+    let mut process = script().arg("start").arg(folder).spawn().expect("bash is there");
     let deadline = Instant::now() + START;
-    while process.try_wait().expect("our own child").is_none() {
-        // The control port: a connection there does not keep commands out.
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, port + 1)).is_ok() {
-            return Some((process, port));
-        }
-        assert!(Instant::now() < deadline, "swtpm did not listen on port {port} within {START:?}");
+    // A connection to the control socket does not keep commands out.
+    while UnixStream::connect(&sockets.control).is_err() {
+        let ended = process.try_wait().expect("our own child");
+        assert!(ended.is_none(), "swtpm ended: {ended:?}");
+        assert!(Instant::now() < deadline, "swtpm did not listen below {} within {START:?}", folder.display());
         thread::sleep(Duration::from_millis(5));
     }
-    None
+    (process, TpmProxy::start(&sockets))
 }

@@ -8,10 +8,8 @@ mod request;
 mod stream;
 
 pub use model::{ModelInfo, SamplingDefaults};
-pub use request::{GenerateRequest, Sampling};
-pub use stream::{
-    FinishReason, Finished, OutputSender, StopReason, StreamClosed, TokenLogprob, TokenOutput, TokenStream, token_stream,
-};
+pub use request::{Constraint, GenerateRequest, Logprobs, Sampling, Stopping};
+pub use stream::{FinishReason, Finished, OutputSender, StreamClosed, TokenLogprob, TokenOutput, TokenStream, token_stream};
 
 /// A running engine that serves one model.
 pub trait Engine: Send + Sync + 'static {

@@ -7,6 +7,12 @@ pub struct ModelInfo {
     pub max_model_len: usize,
     /// Size of the vocabulary: token ids are below it.
     pub vocab_size: usize,
+    /// The most likely tokens that a request may ask to have reported, for each token.
+    pub max_logprobs: u32,
+    /// Whether requests are scheduled by priority rather than in the order of arrival.
+    pub schedules_by_priority: bool,
+    /// Whether requests with the same `cache_salt` share a prefix cache.
+    pub prefix_caching: bool,
     /// The weights' data type, as the engine names it (`float32`, `bfloat16`).
     pub dtype: String,
     /// The engine and its version, for example `vllm 0.32.0`.

@@ -19,8 +19,11 @@ pub struct TokenOutput {
     pub finished: Option<Finished>,
     /// Prompt tokens that were found in the prefix cache; known from the first output on.
     pub cached_prompt_tokens: Option<usize>,
-    /// For each of `token_ids` the likeliest tokens, where the request asked for them; `None` else.
+    /// For each of `token_ids` its own probability and then those of the likeliest tokens, most likely first, where the
+    /// request asked for them. There can be more than it asked for, and the token can be among the likeliest again.
     pub logprobs: Option<Vec<Vec<TokenLogprob>>>,
+    /// The same for the prompt's tokens but the first, which nothing predicts; in one output, as soon as it is known.
+    pub prompt_logprobs: Option<Vec<Vec<TokenLogprob>>>,
 }
 
 /// A token that could have stood in a place, and how likely it was.
@@ -29,7 +32,7 @@ pub struct TokenLogprob {
     /// The token.
     pub token_id: u32,
     /// Natural logarithm of its probability.
-    pub logprob: f32,
+    pub logprob: f64,
     /// Its rank among all tokens, from 1.
     pub rank: u32,
 }
@@ -39,8 +42,8 @@ pub struct TokenLogprob {
 pub struct Finished {
     /// Why.
     pub reason: FinishReason,
-    /// What stopped it, where something named did.
-    pub stop: Option<StopReason>,
+    /// The stop token given with the request that ended it, where one did.
+    pub stop_token: Option<u32>,
 }
 
 /// Why a request ended (`vllm.v1.engine.FinishReason`).
@@ -56,15 +59,6 @@ pub enum FinishReason {
     Error,
     /// The engine saw the output repeat itself.
     Repetition,
-}
-
-/// What stopped a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StopReason {
-    /// A stop token given with the request.
-    Token(u32),
-    /// A stop string given with the request.
-    Text(String),
 }
 
 /// The engine's end of a request: outputs go in, closure is seen.

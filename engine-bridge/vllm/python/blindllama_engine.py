@@ -104,6 +104,7 @@ def _load(arguments, device):
     from vllm.exceptions import VLLMClientError
     from vllm.inputs.engine import tokens_input
     from vllm.platforms import current_platform
+    from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.llm_engine import LLMEngine
     from vllm.version import __version__ as version
 
@@ -115,10 +116,16 @@ def _load(arguments, device):
     llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
     core = llm.engine_core.engine_core
 
-    def prepare(request_id, prompt, sampling):
+    def prepare(request_id, prompt, sampling, constraint, cache_salt, priority):
+        if constraint is not None:
+            sampling["structured_outputs"] = StructuredOutputsParams(**constraint)
         params = SamplingParams(detokenize=False, **sampling)
         request = llm.input_processor.process_inputs(
-            request_id, tokens_input(prompt), params, supported_tasks=("generate",)
+            request_id,
+            tokens_input(prompt, cache_salt=cache_salt),
+            params,
+            supported_tasks=("generate",),
+            priority=priority,
         )
         return core.preprocess_add_request(request)
 
@@ -126,6 +133,9 @@ def _load(arguments, device):
     description = {
         "max_model_len": model.max_model_len,
         "vocab_size": model.get_vocab_size(),
+        "max_logprobs": model.get_vocab_size() if model.max_logprobs == -1 else model.max_logprobs,
+        "schedules_by_priority": llm.vllm_config.scheduler_config.policy == "priority",
+        "prefix_caching": bool(llm.vllm_config.cache_config.enable_prefix_caching),
         "dtype": str(model.dtype).removeprefix("torch."),
         "version": version,
         "sampling": model.get_diff_sampling_param(),
@@ -222,10 +232,10 @@ class Engine:
         self._client_errors = client_errors
         self.shutdown = shutdown
 
-    def add(self, request_id, prompt, sampling):
+    def add(self, request_id, prompt, sampling, constraint, cache_salt, priority):
         """None if the request was added; (True, text) if it is at fault, (False, type) if only its preparation failed."""
         try:
-            request = self._prepare(str(request_id), prompt, sampling)
+            request = self._prepare(str(request_id), prompt, sampling, constraint, cache_salt, priority)
         except self._client_errors as refusal:
             return True, str(refusal)
         except Exception as error:
@@ -253,4 +263,19 @@ def _record(output):
     stop = output.stop_reason if isinstance(output.stop_reason, int) else -1
     finish = -1 if output.finish_reason is None else int(output.finish_reason)
     cached = -1 if output.prefill_stats is None else output.prefill_stats.num_cached_tokens
-    return (int(output.request_id), cached, finish, stop, len(output.new_token_ids), *output.new_token_ids)
+    return (
+        *(int(output.request_id), cached, finish, stop, len(output.new_token_ids), *output.new_token_ids),
+        *_logprobs(output.new_logprobs),
+        *_logprobs(output.new_prompt_logprobs_tensors),
+    )
+
+
+def _logprobs(logprobs):
+    """`vllm.v1.outputs.LogprobsLists`, or `LogprobsTensors` of the prompt: token ids, logprobs and ranks, in this order."""
+    if logprobs is None or len(logprobs[0]) == 0:
+        return (0, 0)
+    import numpy
+
+    ids, values, ranks = (numpy.asarray(column) for column in logprobs[:3])
+    bits = values.astype(numpy.float64).view(numpy.int64)
+    return (*ids.shape, *ids.ravel().tolist(), *bits.ravel().tolist(), *ranks.tolist())

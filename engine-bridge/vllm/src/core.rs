@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use blindllama_engine::{GenerateRequest, ModelInfo, Sampling, SamplingDefaults};
+use blindllama_engine::{Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, SamplingDefaults, Stopping};
 use pyo3::{
     intern,
     prelude::*,
-    types::{PyBytes, PyDict, PyList},
+    types::{IntoPyDict as _, PyBytes, PyDict, PyList},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -37,6 +37,9 @@ pub(crate) struct LoadError {
 struct Loaded {
     max_model_len: usize,
     vocab_size: usize,
+    max_logprobs: u32,
+    schedules_by_priority: bool,
+    prefix_caching: bool,
     dtype: String,
     version: String,
     sampling: Defaults,
@@ -127,18 +130,35 @@ impl Core for VllmCore {
 impl VllmCore {
     /// `None` where it was added; else whether the client is at fault, and the text for it or the exception's type.
     fn try_add(&self, py: Python<'_>, id: RequestId, request: &GenerateRequest) -> PyResult<Option<(bool, String)>> {
-        let prompt = PyList::new(py, &request.prompt)?;
-        let sampling = sampling(py, &request.sampling)?;
-        sampling.set_item("max_tokens", request.max_tokens)?;
-        self.0.bind(py).call_method1(intern!(py, "add"), (id, prompt, sampling))?.extract()
+        // Named in full, so that a new field of the seam cannot be forgotten here.
+        let GenerateRequest { prompt, max_tokens: _, sampling: _, stopping: _, logprobs: _, constraint, priority, cache_salt } =
+            request;
+        let prompt = PyList::new(py, prompt)?;
+        let constraint = constraint.as_ref().map(|constraint| structured_outputs(py, constraint)).transpose()?;
+        let arguments = (id, prompt, sampling_params(py, request)?, constraint, cache_salt, priority);
+        self.0.bind(py).call_method1(intern!(py, "add"), arguments)?.extract()
     }
 }
 
 /// The keyword arguments of `vllm.SamplingParams`.
-fn sampling<'py>(py: Python<'py>, sampling: &Sampling) -> PyResult<Bound<'py, PyDict>> {
-    // Named in full, so that a new field of the seam cannot be forgotten here.
-    let Sampling { temperature, top_p, top_k, min_p, presence_penalty, frequency_penalty, repetition_penalty, seed } = *sampling;
+fn sampling_params<'py>(py: Python<'py>, request: &GenerateRequest) -> PyResult<Bound<'py, PyDict>> {
+    let Sampling {
+        temperature,
+        top_p,
+        top_k,
+        min_p,
+        presence_penalty,
+        frequency_penalty,
+        repetition_penalty,
+        seed,
+        logit_bias,
+        bad_words,
+        allowed_token_ids,
+    } = &request.sampling;
+    let Stopping { stop_token_ids, ignore_eos, min_tokens } = &request.stopping;
+    let Logprobs { sampled, prompt } = request.logprobs;
     let keywords = PyDict::new(py);
+    keywords.set_item("max_tokens", request.max_tokens)?;
     keywords.set_item("temperature", temperature)?;
     keywords.set_item("top_p", top_p)?;
     keywords.set_item("top_k", top_k)?;
@@ -147,6 +167,36 @@ fn sampling<'py>(py: Python<'py>, sampling: &Sampling) -> PyResult<Bound<'py, Py
     keywords.set_item("frequency_penalty", frequency_penalty)?;
     keywords.set_item("repetition_penalty", repetition_penalty)?;
     keywords.set_item("seed", seed)?;
+    keywords.set_item("ignore_eos", ignore_eos)?;
+    keywords.set_item("min_tokens", min_tokens)?;
+    keywords.set_item("logprobs", sampled)?;
+    keywords.set_item("prompt_logprobs", prompt)?;
+    // Most requests have none of these.
+    if !logit_bias.is_empty() {
+        keywords.set_item("logit_bias", logit_bias.iter().copied().into_py_dict(py)?)?;
+    }
+    if !bad_words.is_empty() {
+        keywords.set_item("bad_words", bad_words)?;
+    }
+    if !allowed_token_ids.is_empty() {
+        keywords.set_item("allowed_token_ids", allowed_token_ids)?;
+    }
+    if !stop_token_ids.is_empty() {
+        keywords.set_item("stop_token_ids", stop_token_ids)?;
+    }
+    Ok(keywords)
+}
+
+/// The keyword arguments of `vllm.sampling_params.StructuredOutputsParams`.
+fn structured_outputs<'py>(py: Python<'py>, constraint: &Constraint) -> PyResult<Bound<'py, PyDict>> {
+    let keywords = PyDict::new(py);
+    match constraint {
+        Constraint::Json(schema) => keywords.set_item("json", schema)?,
+        Constraint::JsonObject => keywords.set_item("json_object", true)?,
+        Constraint::Regex(regex) => keywords.set_item("regex", regex)?,
+        Constraint::Choice(texts) => keywords.set_item("choice", texts)?,
+        Constraint::Grammar(grammar) => keywords.set_item("grammar", grammar)?,
+    }
     Ok(keywords)
 }
 
@@ -164,6 +214,9 @@ fn model_info(loaded: Loaded) -> ModelInfo {
     ModelInfo {
         max_model_len: loaded.max_model_len,
         vocab_size: loaded.vocab_size,
+        max_logprobs: loaded.max_logprobs,
+        schedules_by_priority: loaded.schedules_by_priority,
+        prefix_caching: loaded.prefix_caching,
         dtype: loaded.dtype,
         engine: format!("vllm {}", loaded.version),
         sampling_defaults: SamplingDefaults {

@@ -188,7 +188,7 @@ fn serve(core: VllmCore, requests: Receiver<OpenRequest>, exit: &watch::Sender<O
 
 #[cfg(test)]
 mod tests {
-    use blindllama_engine::{Sampling, SamplingDefaults};
+    use blindllama_engine::SamplingDefaults;
 
     use super::*;
 
@@ -199,6 +199,9 @@ mod tests {
         let model = ModelInfo {
             max_model_len: 16,
             vocab_size: 10,
+            max_logprobs: 0,
+            schedules_by_priority: false,
+            prefix_caching: false,
             dtype: "float32".to_owned(),
             engine: "none".to_owned(),
             sampling_defaults: SamplingDefaults::default(),
@@ -209,7 +212,7 @@ mod tests {
     }
 
     fn request() -> GenerateRequest {
-        GenerateRequest { prompt: vec![1], max_tokens: usize::MAX, sampling: Sampling::default() }
+        GenerateRequest::new(vec![1], usize::MAX)
     }
 
     #[test]

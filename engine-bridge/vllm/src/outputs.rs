@@ -1,9 +1,11 @@
 //! Reads what one engine step hands over: a flat array of 64-bit integers, for one crossing per step.
 //!
 //! The array is a row of records, each `request, cached prompt tokens or -1, finish reason or -1, stop token or -1,
-//! token count, tokens …`, in native byte order.
+//! token count, tokens …, logprobs, logprobs of the prompt`, in native byte order. Logprobs are `rows, columns`, and unless
+//! `rows` is 0 then `rows × columns` token ids, `rows × columns` logprobs as the bits of 64-bit floats, and `rows` ranks, those
+//! of each row's first token.
 
-use blindllama_engine::{FinishReason, Finished, StopReason, TokenOutput};
+use blindllama_engine::{FinishReason, Finished, TokenLogprob, TokenOutput};
 
 /// Our number of a request.
 pub(crate) type RequestId = u64;
@@ -40,19 +42,45 @@ fn record(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<TokenOutput,
     let mut next = || words.next().ok_or(ProtocolError::Truncated);
     let (cached, reason, stop, count) = (next()?, next()?, next()?, next()?);
     let count = usize::try_from(count).map_err(|_| ProtocolError::OutOfRange("token count"))?;
-    // Before anything is allocated for it.
-    if words.len() < count {
-        return Err(ProtocolError::Truncated);
-    }
     Ok(TokenOutput {
-        token_ids: words.take(count).map(|id| token(id, "token")).collect::<Result<_, _>>()?,
+        token_ids: take(words, count)?.map(|id| token(id, "token")).collect::<Result<_, _>>()?,
         finished: finished(reason, stop)?,
         cached_prompt_tokens: optional(cached)
             .map(|count| usize::try_from(count).map_err(|_| ProtocolError::OutOfRange("cached prompt tokens")))
             .transpose()?,
-        // No request can ask for them yet.
-        logprobs: None,
+        logprobs: logprobs(words)?,
+        prompt_logprobs: logprobs(words)?,
     })
+}
+
+/// The next `count` words; whether they are there is known before anything is allocated for them.
+fn take<W: ExactSizeIterator<Item = i64>>(words: &mut W, count: usize) -> Result<std::iter::Take<&mut W>, ProtocolError> {
+    if words.len() < count { Err(ProtocolError::Truncated) } else { Ok(words.take(count)) }
+}
+
+/// Rows of the same length: a token with its rank first, then the most likely ones, which are ranked by their place.
+fn logprobs(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<Option<Vec<Vec<TokenLogprob>>>, ProtocolError> {
+    let mut size = |name| {
+        let size = words.next().ok_or(ProtocolError::Truncated)?;
+        usize::try_from(size).map_err(|_| ProtocolError::OutOfRange(name))
+    };
+    let (rows, columns) = (size("logprob rows")?, size("logprob columns")?);
+    if rows == 0 {
+        return Ok(None);
+    }
+    if columns == 0 {
+        return Err(ProtocolError::OutOfRange("logprob columns"));
+    }
+    let cells = rows.checked_mul(columns).ok_or(ProtocolError::Truncated)?;
+    let ids: Vec<_> = take(words, cells)?.map(|id| token(id, "logprob token")).collect::<Result<_, _>>()?;
+    let values: Vec<_> = take(words, cells)?.map(|bits| f64::from_bits(bits.cast_unsigned())).collect();
+    let ranks: Vec<_> = take(words, rows)?.map(|rank| token(rank, "rank")).collect::<Result<_, _>>()?;
+    let row = |((ids, values), rank): ((&[u32], &[f64]), u32)| {
+        let ranks = std::iter::once(rank).chain(1..);
+        let cells = ids.iter().zip(values).zip(ranks);
+        cells.map(|((id, logprob), rank)| TokenLogprob { token_id: *id, logprob: *logprob, rank }).collect()
+    };
+    Ok(Some(ids.chunks(columns).zip(values.chunks(columns)).zip(ranks).map(row).collect()))
 }
 
 fn finished(reason: i64, stop: i64) -> Result<Option<Finished>, ProtocolError> {
@@ -66,8 +94,8 @@ fn finished(reason: i64, stop: i64) -> Result<Option<Finished>, ProtocolError> {
         4 => FinishReason::Repetition,
         unknown => return Err(ProtocolError::FinishReason(unknown)),
     };
-    let stop = optional(stop).map(|id| token(id, "stop token")).transpose()?;
-    Ok(Some(Finished { reason, stop: stop.map(StopReason::Token) }))
+    let stop_token = optional(stop).map(|id| token(id, "stop token")).transpose()?;
+    Ok(Some(Finished { reason, stop_token }))
 }
 
 fn optional(value: i64) -> Option<i64> {
@@ -90,29 +118,45 @@ mod tests {
 
     #[test]
     fn records_follow_one_another() {
-        let words = [7, 16, -1, -1, 2, 10, 11, 8, -1, 0, 2, 1, 2, 9, -1, 1, -1, 0];
+        let words = [7, 16, -1, -1, 2, 10, 11, 0, 0, 0, 0, 8, -1, 0, 2, 1, 2, 0, 0, 0, 0, 9, -1, 1, -1, 0, 0, 0, 0, 0];
         let expected = vec![
-            (7, TokenOutput { token_ids: vec![10, 11], finished: None, cached_prompt_tokens: Some(16), logprobs: None }),
+            (7, TokenOutput { token_ids: vec![10, 11], cached_prompt_tokens: Some(16), ..TokenOutput::default() }),
             (
                 8,
                 TokenOutput {
                     token_ids: vec![2],
-                    finished: Some(Finished { reason: FinishReason::Stop, stop: Some(StopReason::Token(2)) }),
-                    cached_prompt_tokens: None,
-                    logprobs: None,
+                    finished: Some(Finished { reason: FinishReason::Stop, stop_token: Some(2) }),
+                    ..TokenOutput::default()
                 },
             ),
             (
                 9,
                 TokenOutput {
-                    token_ids: vec![],
-                    finished: Some(Finished { reason: FinishReason::Length, stop: None }),
-                    cached_prompt_tokens: None,
-                    logprobs: None,
+                    finished: Some(Finished { reason: FinishReason::Length, stop_token: None }),
+                    ..TokenOutput::default()
                 },
             ),
         ];
         assert_eq!(parse(&bytes(&words)), Ok(expected));
+    }
+
+    #[test]
+    fn logprobs_are_rows_of_a_token_and_the_likeliest() {
+        let bits = |value: f64| value.to_bits().cast_signed();
+        let sampled = [1, 2, 10, 12, bits(-2.5), bits(-0.25), 4];
+        let prompt = [2, 1, 20, 21, bits(-1.0), bits(f64::NEG_INFINITY), 9, 8];
+        let words = [&[7, -1, -1, -1, 1, 10][..], &sampled, &prompt].concat();
+        let logprob = |token_id, logprob, rank| TokenLogprob { token_id, logprob, rank };
+        let expected = TokenOutput {
+            token_ids: vec![10],
+            logprobs: Some(vec![vec![logprob(10, -2.5, 4), logprob(12, -0.25, 1)]]),
+            prompt_logprobs: Some(vec![vec![logprob(20, -1.0, 9)], vec![logprob(21, f64::NEG_INFINITY, 8)]]),
+            ..TokenOutput::default()
+        };
+        assert_eq!(parse(&bytes(&words)), Ok(vec![(7, expected)]));
+        for end in 1..words.len() {
+            assert_eq!(parse(&bytes(&words[..end])), Err(ProtocolError::Truncated), "{end} words");
+        }
     }
 
     #[test]
@@ -122,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_out_of_range_is_refused() {
-        let cases: [(&[i64], ProtocolError); 8] = [
+        let cases: [(&[i64], ProtocolError); 11] = [
             (&[1], ProtocolError::Truncated),
             (&[1, -1, -1, -1], ProtocolError::Truncated),
             (&[1, -1, -1, -1, 2, 5], ProtocolError::Truncated),
@@ -131,6 +175,9 @@ mod tests {
             (&[1, -1, -1, -1, -1], ProtocolError::OutOfRange("token count")),
             (&[1, -1, -1, -1, 1, 1 << 32], ProtocolError::OutOfRange("token")),
             (&[1, -1, 5, -1, 0], ProtocolError::FinishReason(5)),
+            (&[1, -1, -1, -1, 0, 1, 0], ProtocolError::OutOfRange("logprob columns")),
+            (&[1, -1, -1, -1, 0, -1, 1], ProtocolError::OutOfRange("logprob rows")),
+            (&[1, -1, -1, -1, 0, i64::MAX, i64::MAX], ProtocolError::Truncated),
         ];
         for (words, error) in cases {
             assert_eq!(parse(&bytes(words)), Err(error), "{words:?}");
@@ -145,9 +192,16 @@ mod tests {
         }
 
         #[test]
-        fn any_small_numbers_are_parsed_or_refused(words in prop::collection::vec(-2_i64..9, 0..64)) {
+        fn any_small_numbers_are_parsed_or_refused(words in prop::collection::vec(-1_i64..4, 0..64)) {
+            let cells = |logprobs: &Option<Vec<Vec<TokenLogprob>>>| {
+                let rows = logprobs.as_deref().unwrap_or_default();
+                2 + rows.iter().map(|row| 2 * row.len() + 1).sum::<usize>()
+            };
             if let Ok(outputs) = parse(&bytes(&words)) {
-                let parsed: usize = outputs.iter().map(|(_, output)| 5 + output.token_ids.len()).sum();
+                let record = |output: &TokenOutput| {
+                    5 + output.token_ids.len() + cells(&output.logprobs) + cells(&output.prompt_logprobs)
+                };
+                let parsed: usize = outputs.iter().map(|(_, output)| record(output)).sum();
                 prop_assert_eq!(parsed, words.len());
             }
         }

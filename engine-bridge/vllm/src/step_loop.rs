@@ -230,7 +230,7 @@ impl<C: Core> StepLoop<C> {
 
 /// The last word of a request that failed alone.
 fn failed() -> TokenOutput {
-    TokenOutput { finished: Some(Finished { reason: FinishReason::Error, stop: None }), ..TokenOutput::default() }
+    TokenOutput { finished: Some(Finished { reason: FinishReason::Error, stop_token: None }), ..TokenOutput::default() }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::{
     process::Command,
 };
 
-use blindllama_engine::{Engine as _, EngineError, FinishReason, GenerateRequest, Sampling, TokenStream};
+use blindllama_engine::{Constraint, Engine as _, EngineError, FinishReason, GenerateRequest, Logprobs, Sampling, TokenStream};
 use blindllama_engine_vllm::{Device, Exit, PythonEnvironment, VllmEngine, VllmSettings};
 use futures_util::StreamExt as _;
 use pyo3::{Python, types::PyAnyMethods as _};
@@ -96,7 +96,10 @@ fn start() -> VllmEngine {
 }
 
 fn greedy(prompt: &[u32], max_tokens: usize) -> GenerateRequest {
-    GenerateRequest { prompt: prompt.to_vec(), max_tokens, sampling: Sampling { temperature: 0.0, ..Sampling::default() } }
+    GenerateRequest {
+        sampling: Sampling { temperature: 0.0, ..Sampling::default() },
+        ..GenerateRequest::new(prompt.to_vec(), max_tokens)
+    }
 }
 
 /// All tokens, and how the stream ended.
@@ -124,6 +127,9 @@ async fn part_answers_aborts_refuses_and_dies() {
     assert_eq!((engine.model().dtype.as_str(), engine.model().engine.as_str()), ("float32", "vllm 0.32.0"));
 
     answers(&engine).await;
+    obeys(&engine).await;
+    reports_logprobs(&engine).await;
+    constrains(&engine).await;
     aborts(&engine).await;
     refuses(&engine).await;
     dies(&engine).await;
@@ -145,6 +151,76 @@ async fn answers(engine: &VllmEngine) {
     for _ in 0..2 {
         let first = engine.generate(greedy(&long, 1)).unwrap().next().await.unwrap().unwrap();
         assert_eq!(first.cached_prompt_tokens, Some(0));
+    }
+}
+
+/// What a request says of single tokens is done by vLLM itself.
+async fn obeys(engine: &VllmEngine) {
+    let request = || greedy(QUESTION, 3);
+    let sampling = |change: fn(&mut Sampling)| {
+        let mut request = request();
+        change(&mut request.sampling);
+        request
+    };
+    for only_dots in
+        [sampling(|sampling| sampling.allowed_token_ids = vec![30]), sampling(|sampling| sampling.logit_bias = vec![(30, 100.0)])]
+    {
+        assert_eq!(collect(engine.generate(only_dots).unwrap()).await, (vec![30; 3], Ok(FinishReason::Length)));
+    }
+    let (tokens, _) = collect(engine.generate(sampling(|sampling| sampling.bad_words = vec!["The".to_owned()])).unwrap()).await;
+    assert_ne!(tokens[0], ANSWER[0]);
+
+    let mut stopped = greedy(QUESTION, 32);
+    stopped.stopping.stop_token_ids = vec![ANSWER[2]];
+    let outputs: Vec<_> = engine.generate(stopped.clone()).unwrap().map(Result::unwrap).collect().await;
+    let last = outputs.last().unwrap().finished.as_ref().unwrap();
+    assert_eq!((outputs.len(), last.reason, last.stop_token), (3, FinishReason::Stop, Some(ANSWER[2])));
+    stopped.stopping.min_tokens = 9;
+    assert!(collect(engine.generate(stopped).unwrap()).await.0.len() >= 9);
+
+    let mut endless = greedy(QUESTION, 12);
+    endless.stopping.ignore_eos = true;
+    let (tokens, end) = collect(engine.generate(endless).unwrap()).await;
+    assert_eq!((&tokens[..8], tokens.len(), end), (ANSWER, 12, Ok(FinishReason::Length)));
+}
+
+async fn reports_logprobs(engine: &VllmEngine) {
+    let mut request = greedy(QUESTION, 2);
+    request.logprobs = Logprobs { sampled: Some(2), prompt: Some(1) };
+    // Beside a request that wants more: rows of one step can be as wide as the widest.
+    let mut other = greedy(QUESTION, 2);
+    other.logprobs.sampled = Some(5);
+    let (stream, other) = (engine.generate(request).unwrap(), engine.generate(other).unwrap());
+    let outputs: Vec<_> = stream.map(Result::unwrap).collect().await;
+    drop(other);
+    for output in &outputs {
+        for (token, row) in output.token_ids.iter().zip(output.logprobs.as_ref().unwrap()) {
+            assert!(row.len() >= 3);
+            assert_eq!((row[0].token_id, row[0].rank), (*token, 1));
+            assert!(row[0].logprob <= 0.0 && row[1].logprob >= row[2].logprob && row[2].rank == 2);
+        }
+    }
+    let prompt: Vec<_> = outputs.iter().filter_map(|output| output.prompt_logprobs.as_ref()).collect();
+    assert_eq!(prompt.len(), 1);
+    assert_eq!(prompt[0].iter().map(|row| row[0].token_id).collect::<Vec<_>>(), QUESTION[1..]);
+}
+
+async fn constrains(engine: &VllmEngine) {
+    let constrained = |constraint| GenerateRequest { constraint: Some(constraint), ..greedy(QUESTION, 32) };
+    let schema = r#"{"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"], "additionalProperties": false}"#;
+    for constraint in [
+        Constraint::Choice(vec!["red".to_owned(), "green".to_owned()]),
+        Constraint::Regex("[0-9]{3}".to_owned()),
+        Constraint::Json(schema.to_owned()),
+        Constraint::Grammar("root ::= \"x\" | \"y\"".to_owned()),
+    ] {
+        let (tokens, end) = collect(engine.generate(constrained(constraint)).unwrap()).await;
+        assert_eq!(end, Ok(FinishReason::Stop));
+        assert_ne!(tokens, ANSWER);
+    }
+    for constraint in [Constraint::Json("{".to_owned()), Constraint::Regex("(".to_owned()), Constraint::Grammar("?".to_owned())] {
+        let refused = collect(engine.generate(constrained(constraint)).unwrap()).await;
+        assert!(matches!(refused, (_, Err(EngineError::Rejected(_)))), "{refused:?}");
     }
 }
 

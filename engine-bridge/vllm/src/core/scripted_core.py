@@ -1,5 +1,6 @@
 """What stands in for vLLM in the tests of the glue: the same calls, scripted by a prompt's first token."""
 
+import json
 import logging
 import sys
 import threading
@@ -7,11 +8,14 @@ import traceback
 import warnings
 from types import SimpleNamespace
 
+import numpy
+
 REFUSED, BROKEN, FATAL, NOTHING_TO_EXECUTE = 901, 902, 903, 904
 
 
 def output(request_id, tokens, **fields):
-    defaults = {"finish_reason": None, "stop_reason": None, "prefill_stats": None}
+    names = ("finish_reason", "stop_reason", "prefill_stats", "new_logprobs", "new_prompt_logprobs_tensors")
+    defaults = dict.fromkeys(names)
     return SimpleNamespace(request_id=request_id, new_token_ids=tokens, **(defaults | fields))
 
 
@@ -47,13 +51,21 @@ class Core:
         steps.append(None)
         if len(steps) == 1:
             tokens = [*prompt, sampling["max_tokens"], sampling["seed"]]
-            return output(request_id, tokens, prefill_stats=SimpleNamespace(num_cached_tokens=16))
+            fields = {"prefill_stats": SimpleNamespace(num_cached_tokens=16)}
+            if sampling.get("logprobs") is not None:
+                ids, values = numpy.array([[7, 8]] * len(tokens)), numpy.array([[-0.5, -1.5]] * len(tokens), numpy.float32)
+                fields["new_logprobs"] = (ids, values, numpy.arange(1, len(tokens) + 1), None)
+            return output(request_id, tokens, **fields)
         del self.requests[request_id]
         return output(request_id, [2], finish_reason=0, stop_reason=2)
 
 
 def engine(glue, canary):
-    def prepare(request_id, prompt, sampling):
+    prepared = {}
+
+    def prepare(request_id, prompt, sampling, constraint, cache_salt, priority):
+        rest = {"constraint": constraint, "cache_salt": cache_salt, "priority": priority}
+        prepared[request_id] = json.dumps({"prompt": prompt, **sampling, **rest})
         if prompt[0] == REFUSED:
             raise ValueError(canary)
         if prompt[0] == BROKEN:
@@ -61,6 +73,9 @@ def engine(glue, canary):
         return request_id, prompt, sampling
 
     class Leaky(glue.Engine):
+        def prepared(self, request_id):
+            return prepared[request_id]
+
         def leak(self, text):
             logging.getLogger("vllm.loading").warning("%s", "shown while loading")
             logging.getLogger("vllm.early").addHandler(logging.StreamHandler(sys.stderr))

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock, mpsc},
 };
 
-use blindllama_engine::{EngineError, FinishReason, Finished, StopReason, TokenOutput, token_stream};
+use blindllama_engine::{EngineError, FinishReason, Finished, TokenOutput, token_stream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use pyo3::types::PyCFunction;
 
@@ -41,7 +41,7 @@ fn scripted() -> VllmCore {
 }
 
 fn request(prompt: Vec<u32>) -> GenerateRequest {
-    GenerateRequest { prompt, max_tokens: 3, sampling: Sampling { seed: Some(7), ..Sampling::default() } }
+    GenerateRequest { sampling: Sampling { seed: Some(7), ..Sampling::default() }, ..GenerateRequest::new(prompt, 3) }
 }
 
 fn evaluate<T: for<'py> FromPyObjectOwned<'py>>(expression: &str) -> T {
@@ -151,12 +151,78 @@ fn a_request_becomes_outputs() {
     core.add(5, &request(vec![1, 2])).unwrap();
     let first = core.step().unwrap();
     assert_eq!((first.executed, first.has_work), (true, true));
-    let tokens = TokenOutput { token_ids: vec![1, 2, 3, 7], finished: None, cached_prompt_tokens: Some(16), logprobs: None };
+    let tokens = TokenOutput { token_ids: vec![1, 2, 3, 7], cached_prompt_tokens: Some(16), ..TokenOutput::default() };
     assert_eq!(first.outputs, [(5, tokens)]);
     let second = core.step().unwrap();
     assert_eq!((second.executed, second.has_work), (true, false));
-    let finished = Some(Finished { reason: FinishReason::Stop, stop: Some(StopReason::Token(2)) });
-    assert_eq!(second.outputs, [(5, TokenOutput { token_ids: vec![2], finished, cached_prompt_tokens: None, logprobs: None })]);
+    let finished = Some(Finished { reason: FinishReason::Stop, stop_token: Some(2) });
+    assert_eq!(second.outputs, [(5, TokenOutput { token_ids: vec![2], finished, ..TokenOutput::default() })]);
+}
+
+/// What the glue was called with for request 5.
+fn prepared(request: &GenerateRequest) -> serde_json::Value {
+    let mut core = scripted();
+    core.add(5, request).unwrap();
+    let prepared: String = attached(|py| core.0.bind(py).call_method1("prepared", ("5",)).unwrap().extract().unwrap());
+    serde_json::from_str(&prepared).unwrap()
+}
+
+#[test]
+fn every_parameter_reaches_vllm_by_its_name() {
+    let sampling = Sampling {
+        temperature: 0.5,
+        top_p: 0.25,
+        top_k: 4,
+        min_p: 0.125,
+        presence_penalty: 1.0,
+        frequency_penalty: -1.0,
+        repetition_penalty: 1.5,
+        seed: Some(-3),
+        logit_bias: vec![(7, -100.0)],
+        bad_words: vec!["a".to_owned()],
+        allowed_token_ids: vec![3, 4],
+    };
+    let request = GenerateRequest {
+        sampling,
+        stopping: Stopping { stop_token_ids: vec![9], ignore_eos: true, min_tokens: 2 },
+        logprobs: Logprobs { sampled: Some(0), prompt: Some(5) },
+        constraint: Some(Constraint::Choice(vec!["x".to_owned()])),
+        priority: -1,
+        cache_salt: Some("salt".to_owned()),
+        ..GenerateRequest::new(vec![1, 2], 3)
+    };
+    let expected = json!({"prompt": [1, 2], "max_tokens": 3, "temperature": 0.5, "top_p": 0.25, "top_k": 4, "min_p": 0.125,
+        "presence_penalty": 1.0, "frequency_penalty": -1.0, "repetition_penalty": 1.5, "seed": -3, "ignore_eos": true,
+        "min_tokens": 2, "logprobs": 0, "prompt_logprobs": 5, "logit_bias": {"7": -100.0}, "bad_words": ["a"],
+        "allowed_token_ids": [3, 4], "stop_token_ids": [9], "constraint": {"choice": ["x"]}, "priority": -1,
+        "cache_salt": "salt"});
+    assert_eq!(prepared(&request), expected);
+}
+
+#[test]
+fn every_constraint_reaches_vllm_by_its_name() {
+    for (constraint, expected) in [
+        (Constraint::Json("{}".to_owned()), json!({"json": "{}"})),
+        (Constraint::JsonObject, json!({"json_object": true})),
+        (Constraint::Regex("a+".to_owned()), json!({"regex": "a+"})),
+        (Constraint::Grammar("root ::= \"a\"".to_owned()), json!({"grammar": "root ::= \"a\""})),
+    ] {
+        let request = GenerateRequest { constraint: Some(constraint), ..request(vec![1]) };
+        assert_eq!(prepared(&request)["constraint"], expected);
+    }
+}
+
+#[test]
+fn logprobs_come_where_they_are_asked_for() {
+    let mut core = scripted();
+    core.add(5, &GenerateRequest { logprobs: Logprobs { sampled: Some(1), prompt: None }, ..request(vec![1]) }).unwrap();
+    let outputs = core.step().unwrap().outputs;
+    let row = |rank| {
+        let logprob = |token_id, logprob, rank| blindllama_engine::TokenLogprob { token_id, logprob, rank };
+        vec![logprob(7, -0.5, rank), logprob(8, -1.5, 1)]
+    };
+    assert_eq!(outputs[0].1.logprobs, Some(vec![row(1), row(2), row(3)]));
+    assert_eq!(outputs[0].1.prompt_logprobs, None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use blindllama_engine::{Sampling, TokenStream, token_stream};
+use blindllama_engine::{TokenStream, token_stream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::*;
@@ -86,7 +86,7 @@ impl Stage {
 
 fn open_request(token: u32, active: &Arc<AtomicUsize>) -> (OpenRequest, TokenStream) {
     let (sender, stream) = token_stream(8);
-    let request = GenerateRequest { prompt: vec![token], max_tokens: 8, sampling: Sampling::default() };
+    let request = GenerateRequest::new(vec![token], 8);
     (OpenRequest::new(request, sender, Arc::clone(active)), stream)
 }
 
@@ -103,7 +103,7 @@ fn tokens(ids: &[u32]) -> TokenOutput {
 }
 
 fn last(ids: &[u32]) -> TokenOutput {
-    TokenOutput { finished: Some(Finished { reason: FinishReason::Length, stop: None }), ..tokens(ids) }
+    TokenOutput { finished: Some(Finished { reason: FinishReason::Length, stop_token: None }), ..tokens(ids) }
 }
 
 fn died() -> Scripted {

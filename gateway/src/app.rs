@@ -22,6 +22,8 @@ pub struct App {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) model: ServedModel,
     pub(crate) attestation: Arc<dyn Attester>,
+    pub(crate) api: ApiConfig,
+    pub(crate) structured_limits: StructuredLimits,
     pub(crate) max_body_bytes: usize,
     pub(crate) admission: Admission,
     /// For all clients together: an activation occupies the TPM, and a verifier needs one in a key's life.
@@ -50,6 +52,8 @@ pub struct ServedModel {
     pub tokenizer: Arc<Tokenizer>,
     /// Messages to prompt.
     pub template: Arc<ChatTemplate>,
+    /// How the model writes calls of tools and thoughts.
+    pub(crate) output: OutputFormat,
 }
 
 /// The model's text files cannot be used.
@@ -71,7 +75,8 @@ impl ServedModel {
     pub fn load(name: String, folder: &Path) -> Result<Self, ModelError> {
         let tokenizer = Arc::new(Tokenizer::load(folder)?);
         let template = Arc::new(ChatTemplate::load(folder, jiff::Zoned::now)?);
-        Ok(Self { name, tokenizer, template })
+        let output = OutputFormat::from_template(template.source());
+        Ok(Self { name, tokenizer, template, output })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     App,
     openai::{
         error::ApiError,
-        response::{Model, ModelList},
+        models::{Model, ModelList},
     },
 };
 
@@ -21,5 +21,13 @@ pub(crate) async fn retrieve(app: web::Data<App>, id: web::Path<String>) -> Resu
 }
 
 fn served(app: &App) -> Model<'_> {
-    Model { id: &app.model.name, object: "model", created: app.started, owned_by: "blindllama" }
+    Model {
+        id: &app.model.name,
+        object: "model",
+        created: app.started,
+        owned_by: "blindllama",
+        root: &app.model.name,
+        parent: None,
+        max_model_len: app.engine.model().max_model_len,
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::{HttpMessage as _, HttpRequest, http::header::CONTENT_LENGTH, web::Payload};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::openai::error::ApiError;
 
@@ -41,20 +42,28 @@ async fn read(body: Payload, limit: usize) -> Result<Bytes, ApiError> {
 /// Parses strictly; an error of type names the path of the value in `param`.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let reason = error.into_inner();
-        if reason.is_data() {
-            let param = if path == "." { None } else { Some(path) };
-            let place = param.as_ref().map_or_else(String::new, |param| format!("Invalid value for `{param}`: "));
-            let invalid = ApiError::invalid(format!("{place}{reason}"));
-            if let Some(param) = param { invalid.param(param) } else { invalid }
-        } else {
-            malformed(&reason)
-        }
-    })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| fault(&error))?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
+}
+
+/// A typed value of an object that is parsed already.
+///
+/// # Errors
+/// 400 that names the path of the value at fault.
+pub(crate) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| fault(&error))
+}
+
+fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let (path, reason) = (error.path().to_string(), error.inner());
+    if !reason.is_data() {
+        return malformed(reason);
+    }
+    if path == "." {
+        return ApiError::invalid(reason.to_string());
+    }
+    ApiError::invalid(format!("Invalid value for `{path}`: {reason}")).param(path)
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {

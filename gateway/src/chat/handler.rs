@@ -3,37 +3,39 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use blindllama_engine::GenerateRequest;
 
 use super::{
-    answer,
-    generation::Generation,
-    prompt::{prompt, room},
+    prompt::{Prompt, PromptSource, room},
+    speech::Speaking,
     stream,
-    valid::{Delivery, ValidChat},
+    valid::ValidChat,
+    whole,
 };
 use crate::{
     App,
-    admission::Permit,
     app::unix_now,
-    openai::{error::ApiError, request::ChatRequest},
+    generation::{Answers, Setup, TokenTexts},
+    openai::{chat_request::ChatRequest, error::ApiError},
+    parameters::Delivery,
     request_body::read_json,
     request_id::{RequestId, random_hex},
-    text::Detokenizer,
 };
 
-/// What the JSON document, or every chunk, of one completion begins with.
+/// What the JSON document, or every chunk, of one completion has.
 pub(super) struct Head {
     /// For the log.
     pub(super) request_id: Option<RequestId>,
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
+    pub(super) fingerprint: String,
+    /// Where it was asked for.
+    pub(super) prompt_token_ids: Option<Vec<u32>>,
 }
 
 /// `POST /v1/chat/completions`.
 ///
-/// If the client goes away, the server drops this future, or the body that it made: with either goes the generation.
+/// If the client goes away, the server drops this future, or the body that it made: with either go the answers.
 pub(crate) async fn create_chat_completion(
     app: web::Data<App>,
     request: HttpRequest,
@@ -41,26 +43,36 @@ pub(crate) async fn create_chat_completion(
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
     let chat: ChatRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidChat { messages, sampling, max_tokens, delivery } =
-        ValidChat::new(chat, &app.model.name, &app.engine.model().sampling_defaults)?;
-    let max_model_len = app.engine.model().max_model_len;
-    let prompt = prompt(&app.model, messages, max_model_len).await?;
-    let authors_limit = app.engine.model().sampling_defaults.max_tokens.map(|limit| limit.min(max_model_len));
-    let max_tokens = room(prompt.len(), max_tokens.or(authors_limit), max_model_len)?;
-    let generation = generate(&app, GenerateRequest { prompt, max_tokens, sampling }, permit)?;
-    let head =
-        Head { request_id: RequestId::of(&request), id: completion_id()?, created: unix_now(), model: app.model.name.clone() };
-    match delivery {
-        Delivery::Whole => answer::collect(head, generation).await,
-        Delivery::Stream { include_usage } => stream::start(&request, head, generation, include_usage).await,
-    }
-}
+    let ValidChat { turns, rendering, template, add_special_tokens, parameters, logprobs, max_tokens, constraint, speech } =
+        ValidChat::new(chat, &app, &request)?;
+    let prompt = Prompt::new(&app, PromptSource { turns, rendering, template, add_special_tokens }).await?;
+    let model = app.engine.model();
+    let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
+    let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len)?;
 
-fn generate(app: &App, request: GenerateRequest, permit: Permit) -> Result<Generation, ApiError> {
-    let failed = |error| ApiError::internal(format!("{error}"));
-    let detokenizer = Detokenizer::after_prompt(Arc::clone(&app.model.tokenizer), &request.prompt).map_err(failed)?;
-    let prompt_tokens = request.prompt.len();
-    Ok(Generation::new(app.engine.generate(request)?, detokenizer, prompt_tokens, permit))
+    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
+    let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
+    let answers = Answers::start(&app, requests, prompt.ids.len(), &setup, permit)?;
+    let head = Head {
+        request_id: RequestId::of(&request),
+        id: completion_id()?,
+        created: unix_now(),
+        model: app.model.name.clone(),
+        fingerprint: app.fingerprint(),
+        prompt_token_ids: parameters.return_token_ids.then(|| prompt.ids.clone()),
+    };
+    let speaking = Speaking {
+        format: app.model.output,
+        starts_in_reasoning: app.model.output.reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
+        token_ids: parameters.return_token_ids,
+        logprobs,
+        texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), parameters.tokens_as_ids),
+        options: speech,
+    };
+    match parameters.delivery {
+        Delivery::Whole => whole::answer(head, answers, &speaking, parameters.prompt_logprobs).await,
+        Delivery::Stream(usage) => stream::start(&request, head, answers, speaking, usage).await,
+    }
 }
 
 fn completion_id() -> Result<String, ApiError> {

@@ -1,10 +1,13 @@
 //! `POST /v1/chat/completions`, from the parsed request to the last byte of the answer.
 
-mod answer;
-mod generation;
+mod chunks;
 mod handler;
 mod prompt;
+mod speech;
 mod stream;
+mod tool_choice;
 mod valid;
+mod whole;
 
 pub(crate) use handler::create_chat_completion;
+pub(crate) use prompt::{Prompt, room};

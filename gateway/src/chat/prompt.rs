@@ -3,36 +3,55 @@
 use std::sync::Arc;
 
 use crate::{
-    ServedModel,
-    openai::{
-        error::ApiError,
-        request::{Content, Message},
-    },
-    text::{ChatTemplate, RenderError, Tokenizer, TokenizerError},
+    App,
+    openai::error::ApiError,
+    text::{ChatTemplate, RenderError, Rendering, Tokenizer, TokenizerError, Turn},
 };
 
 /// Conversations of more bytes are rendered and tokenised on a thread of their own: that takes milliseconds, in which
 /// other connections of the worker would stand still.
 const LARGE: usize = 8 * 1024;
+/// How much of the prompt's end is kept: it tells whether the model begins by thinking.
+const TAIL: usize = 64;
 
-/// What turns messages into a prompt.
+/// A prompt that fits the model.
+pub(crate) struct Prompt {
+    /// Its tokens.
+    pub(crate) ids: Vec<u32>,
+    /// The end of its text.
+    pub(crate) tail: String,
+}
+
+/// What makes a prompt of a conversation.
+pub(crate) struct PromptSource {
+    pub(crate) turns: Vec<Turn>,
+    pub(crate) rendering: Rendering,
+    /// A chat template instead of the model's own.
+    pub(crate) template: Option<String>,
+    pub(crate) add_special_tokens: bool,
+}
+
+/// What turns conversations into prompts.
 struct Pipeline {
     template: Arc<ChatTemplate>,
     tokenizer: Arc<Tokenizer>,
     max_model_len: usize,
 }
 
-/// Renders and tokenises a conversation.
-///
-/// # Errors
-/// 400 if the template refuses the conversation, or it leaves no room for an answer.
-pub(super) async fn prompt(model: &ServedModel, messages: Vec<Message>, max_model_len: usize) -> Result<Vec<u32>, ApiError> {
-    let pipeline = Pipeline { template: Arc::clone(&model.template), tokenizer: Arc::clone(&model.tokenizer), max_model_len };
-    if size(&messages) <= LARGE {
-        return pipeline.run(&messages);
+impl Prompt {
+    /// Renders and tokenises a conversation.
+    ///
+    /// # Errors
+    /// 400 if the template refuses the conversation, or it leaves no room for an answer.
+    pub(crate) async fn new(app: &App, source: PromptSource) -> Result<Self, ApiError> {
+        let (template, tokenizer) = (Arc::clone(&app.model.template), Arc::clone(&app.model.tokenizer));
+        let pipeline = Pipeline { template, tokenizer, max_model_len: app.engine.model().max_model_len };
+        if source.template.is_none() && source.turns.iter().map(Turn::text_len).sum::<usize>() <= LARGE {
+            return pipeline.run(&source);
+        }
+        let prompt = tokio::task::spawn_blocking(move || pipeline.run(&source));
+        prompt.await.map_err(|_| ApiError::internal("the thread that tokenised a prompt failed"))?
     }
-    let prompt = tokio::task::spawn_blocking(move || pipeline.run(&messages));
-    prompt.await.map_err(|_| ApiError::internal("the thread that tokenised a prompt failed"))?
 }
 
 /// How many of `limit` new tokens a prompt leaves room for: all that is left where there is no limit. As with vLLM, a limit
@@ -40,7 +59,7 @@ pub(super) async fn prompt(model: &ServedModel, messages: Vec<Message>, max_mode
 ///
 /// # Errors
 /// 400 with the numbers.
-pub(super) fn room(prompt_tokens: usize, limit: Option<usize>, max_model_len: usize) -> Result<usize, ApiError> {
+pub(crate) fn room(prompt_tokens: usize, limit: Option<usize>, max_model_len: usize) -> Result<usize, ApiError> {
     let left = max_model_len.saturating_sub(prompt_tokens);
     match limit {
         _ if left == 0 => Err(too_long(max_model_len, &format!("{prompt_tokens} tokens"))),
@@ -52,17 +71,34 @@ pub(super) fn room(prompt_tokens: usize, limit: Option<usize>, max_model_len: us
 }
 
 impl Pipeline {
-    fn run(&self, messages: &[Message]) -> Result<Vec<u32>, ApiError> {
-        let text = self.template.render(messages).map_err(|error| match error {
-            RenderError::Raised(message) => ApiError::invalid(message).param("messages"),
-            failed @ RenderError::Failed(_) => ApiError::invalid(failed.to_string()).param("messages"),
-        })?;
+    fn run(&self, source: &PromptSource) -> Result<Prompt, ApiError> {
+        let text = self.render(source)?;
         let characters = text.chars().count();
         if characters > self.tokenizer.most_characters(self.max_model_len) {
             return Err(too_long(self.max_model_len, &format!("{characters} characters")));
         }
-        let ids = self.tokenizer.encode(&text).map_err(|error: TokenizerError| ApiError::internal(error.to_string()))?;
-        if ids.is_empty() { Err(ApiError::invalid("The messages make an empty prompt.").param("messages")) } else { Ok(ids) }
+        let failed = |error: TokenizerError| ApiError::internal(error.to_string());
+        let ids = self.tokenizer.encode(&text, source.add_special_tokens).map_err(failed)?;
+        if ids.is_empty() {
+            return Err(ApiError::invalid("The messages make an empty prompt.").param("messages"));
+        }
+        let tail = text.get(text.floor_char_boundary(text.len().saturating_sub(TAIL))..).unwrap_or_default().to_owned();
+        Ok(Prompt { ids, tail })
+    }
+
+    fn render(&self, source: &PromptSource) -> Result<String, ApiError> {
+        let rendered = match &source.template {
+            None => self.template.render(&source.turns, &source.rendering),
+            Some(template) => {
+                let own = self.template.replaced(template, jiff::Zoned::now);
+                let own = own.map_err(|error| ApiError::invalid(error.to_string()).param("chat_template"))?;
+                own.render(&source.turns, &source.rendering)
+            }
+        };
+        rendered.map_err(|error| match error {
+            RenderError::Raised(message) => ApiError::invalid(message).param("messages"),
+            failed @ RenderError::Failed(_) => ApiError::invalid(failed.to_string()).param("messages"),
+        })
     }
 }
 
@@ -71,14 +107,6 @@ fn too_long(max_model_len: usize, size: &str) -> ApiError {
         "This model's maximum context length is {max_model_len} tokens. However, your messages have {size}, \
          which leaves no room for an answer."
     ))
-}
-
-fn size(messages: &[Message]) -> usize {
-    let length = |message: &Message| match &message.content {
-        Content::Text(text) => text.len(),
-        Content::Parts(parts) => parts.iter().map(|part| part.text.len()).sum(),
-    };
-    messages.iter().map(length).sum()
 }
 
 #[cfg(test)]

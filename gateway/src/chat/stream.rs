@@ -1,4 +1,4 @@
-//! The answer as server-sent events (WHATWG HTML, section 9.2), in OpenAI's chunks.
+//! The answer as server-sent events, in OpenAI's chunks.
 
 use std::{
     pin::Pin,
@@ -10,19 +10,18 @@ use actix_web::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use blindllama_attest::receipt::UnsignableReceipt;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::Stream;
-use serde::Serialize;
 
 use super::{
-    generation::{Generation, Piece},
+    chunks::{Chunks, event},
     handler::Head,
+    speech::{Speaking, Speech},
 };
 use crate::{
-    openai::{
-        error::ApiError,
-        response::{ChatCompletionChunk, ChunkChoice, Delta, FinishReason, Usage},
-    },
+    generation::{Answers, Piece},
+    openai::{error::ApiError, usage::Usage},
+    parameters::StreamUsage,
     receipt::StreamReceipt,
     request_id::RequestId,
 };
@@ -34,26 +33,29 @@ use crate::{
 pub(super) async fn start(
     request: &HttpRequest,
     head: Head,
-    mut generation: Generation,
-    include_usage: bool,
+    mut answers: Answers,
+    speaking: Speaking,
+    usage: StreamUsage,
 ) -> Result<HttpResponse, ApiError> {
-    let first = generation.next().await?;
+    let (index, first) = answers.next().await.ok_or_else(|| ApiError::internal("a request has no answers"))??;
     let receipt = Some(StreamReceipt::take(request)?);
-    let mut stream = EventStream { head, generation, include_usage, events: BytesMut::new(), receipt };
-    stream.open(&first).map_err(|error| ApiError::internal(format!("first chunk: {error}")))?;
+    let speeches = (0..answers.len()).map(|_| speaking.speech()).collect();
+    let chunks = Chunks::new(head, speaking.options.reasoning_content);
+    let mut stream = EventStream { chunks, answers, speeches, usage, receipt };
+    let opened = stream.open(&speaking).and_then(|()| stream.piece(index, first));
+    opened.map_err(|error| ApiError::internal(format!("first chunk: {error}")))?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .streaming(stream))
 }
 
-/// The response body. It owns the generation, and with it the request in the engine and the place at admission.
+/// The response body. It owns the answers, and with them the requests in the engine and the place at admission.
 struct EventStream {
-    head: Head,
-    generation: Generation,
-    include_usage: bool,
-    /// Events that are ready to be sent: all that the engine had ready go out in one write.
-    events: BytesMut,
+    chunks: Chunks,
+    answers: Answers,
+    speeches: Vec<Speech>,
+    usage: StreamUsage,
     /// Open as long as more events come: an answer that fails halfway goes without.
     receipt: Option<StreamReceipt>,
 }
@@ -73,17 +75,18 @@ impl Stream for EventStream {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         while this.receipt.is_some() {
-            let Poll::Ready(next) = this.generation.poll_next(context) else { break };
+            let Poll::Ready(next) = this.answers.poll_next(context) else { break };
             let written = match next {
-                Ok(piece) => this.piece(&piece),
-                Err(error) => this.failure(&error),
+                Some(Ok((index, piece))) => this.piece(index, piece),
+                Some(Err(error)) => this.failure(&error),
+                None => this.close(),
             };
             if let Err(error) = written {
                 this.receipt = None;
                 return Poll::Ready(Some(Err(error)));
             }
         }
-        match (this.events.is_empty(), &this.receipt) {
+        match (this.chunks.events.is_empty(), &this.receipt) {
             (false, _) => Poll::Ready(Some(Ok(this.send()))),
             (true, None) => Poll::Ready(None),
             (true, Some(_)) => Poll::Pending,
@@ -95,56 +98,56 @@ impl EventStream {
     /// All that is ready. Closing the receipt has hashed the last events.
     fn send(&mut self) -> Bytes {
         if let Some(receipt) = &mut self.receipt {
-            receipt.sent(&self.events);
+            receipt.sent(&self.chunks.events);
         }
-        self.events.split().freeze()
+        self.chunks.events.split().freeze()
     }
 
-    fn open(&mut self, first: &Piece) -> Result<(), Unwritable> {
-        self.delta(Delta { role: Some("assistant"), content: Some("") }, None)?;
-        self.piece(first)
+    fn open(&mut self, speaking: &Speaking) -> Result<(), Unwritable> {
+        for index in 0..self.speeches.len() {
+            let usage = self.usage_at(index);
+            self.chunks.open(index, speaking.options.role, usage)?;
+            if let Some(text) = &speaking.options.echo {
+                self.chunks.echo(index, text, usage)?;
+            }
+        }
+        Ok(())
     }
 
-    fn piece(&mut self, piece: &Piece) -> Result<(), Unwritable> {
-        if !piece.text.is_empty() {
-            self.delta(Delta { role: None, content: Some(&piece.text) }, None)?;
+    fn piece(&mut self, index: usize, piece: Piece) -> Result<(), Unwritable> {
+        let usage = self.usage_at(index);
+        let Some(speech) = self.speeches.get_mut(index) else { return Ok(()) };
+        match speech.say(piece) {
+            Ok(said) => Ok(self.chunks.said(index, said, usage)?),
+            Err(error) => self.failure(&error),
         }
-        let Some(finish_reason) = piece.finish else { return Ok(()) };
-        self.delta(Delta::default(), Some(finish_reason))?;
-        if self.include_usage {
-            self.chunk(&[], Some(Some(self.generation.usage())))?;
+    }
+
+    fn close(&mut self) -> Result<(), Unwritable> {
+        let usage = self.answers.usage();
+        if self.usage.at_end {
+            self.chunks.usage(usage)?;
         }
         let Some(receipt) = self.receipt.take() else { return Ok(()) };
-        Ok(receipt.close(&mut self.events, self.generation.usage().into())?)
+        Ok(receipt.close(&mut self.chunks.events, usage.into())?)
     }
 
     /// An error halfway is an event of its own; the missing receipt and `[DONE]` show that the answer is not whole.
     fn failure(&mut self, error: &ApiError) -> Result<(), Unwritable> {
         if let Some(reason) = error.internal_reason() {
-            let request_id = self.head.request_id.as_ref().map(RequestId::as_str);
+            let request_id = self.chunks.head().request_id.as_ref().map(RequestId::as_str);
             tracing::error!(request_id, reason, "a stream failed");
         }
         self.receipt = None;
-        event(&mut self.events, &error.body())
+        Ok(event(&mut self.chunks.events, &error.body())?)
     }
 
-    fn delta(&mut self, delta: Delta<'_>, finish_reason: Option<FinishReason>) -> Result<(), Unwritable> {
-        // Where usage was asked for, OpenAI has `"usage": null` in all chunks but the last.
-        let usage = self.include_usage.then_some(None);
-        self.chunk(&[ChunkChoice { index: 0, delta, logprobs: None, finish_reason }], usage)
+    /// Where usage was asked for, OpenAI has `"usage": null` in all chunks but the last.
+    fn usage_at(&self, index: usize) -> Option<Option<Usage>> {
+        match self.usage {
+            StreamUsage { continuous: true, .. } => Some(Some(self.answers.usage_at(index))),
+            StreamUsage { at_end: true, .. } => Some(None),
+            StreamUsage { .. } => None,
+        }
     }
-
-    fn chunk(&mut self, choices: &[ChunkChoice<'_>], usage: Option<Option<Usage>>) -> Result<(), Unwritable> {
-        let Head { id, created, model, .. } = &self.head;
-        let chunk = ChatCompletionChunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage };
-        event(&mut self.events, &chunk)
-    }
-}
-
-/// JSON has no line breaks of its own, so one `data:` line holds it.
-fn event(events: &mut BytesMut, data: &impl Serialize) -> Result<(), Unwritable> {
-    events.put_slice(b"data: ");
-    serde_json::to_writer((&mut *events).writer(), data)?;
-    events.put_slice(b"\n\n");
-    Ok(())
 }

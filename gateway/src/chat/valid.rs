@@ -1,187 +1,188 @@
 //! From what was asked to what can be done: every check that needs no tokens.
 
-use blindllama_engine::{Sampling, SamplingDefaults};
+use actix_web::HttpRequest;
+use blindllama_engine::Constraint;
+use minijinja::Value as TemplateValue;
 
-use crate::openai::{
-    error::ApiError,
-    request::{ChatRequest, Message},
+use super::tool_choice::ToolUse;
+use crate::{
+    App,
+    openai::{
+        chat_request::{ChatRequest, ReasoningEffort},
+        error::ApiError,
+        sampling::SamplingParameters,
+        turns::turns,
+    },
+    output::ToolMode,
+    parameters::{Parameters, logprob_count, settle_unknown},
+    request_body::typed,
+    structured,
+    text::{PromptEnd, Rendering, Turn},
 };
 
 /// A request that this gateway can serve. Only [`ValidChat::new`] makes one.
 pub(super) struct ValidChat {
-    pub(super) messages: Vec<Message>,
-    pub(super) sampling: Sampling,
+    pub(super) turns: Vec<Turn>,
+    pub(super) rendering: Rendering,
+    /// A chat template instead of the model's own.
+    pub(super) template: Option<String>,
+    pub(super) add_special_tokens: bool,
+    pub(super) parameters: Parameters,
+    /// Most likely tokens to report in each place of the answer.
+    pub(super) logprobs: Option<u32>,
     /// Limit on new tokens, at least 1; `None` for what is left of the context.
     pub(super) max_tokens: Option<usize>,
-    pub(super) delivery: Delivery,
+    pub(super) constraint: Option<Constraint>,
+    pub(super) speech: SpeechOptions,
 }
 
-/// How the answer is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// One JSON document.
-    Whole,
-    /// Server-sent events.
-    Stream {
-        /// Whether token counts come at the end.
-        include_usage: bool,
-    },
+/// How what the model says is told.
+#[derive(Clone)]
+pub(super) struct SpeechOptions {
+    pub(super) tools: ToolMode,
+    /// Whether several tools may be called at once.
+    pub(super) parallel: bool,
+    /// Whether thoughts are told.
+    pub(super) reasoning: bool,
+    /// Whether they are also told in DeepSeek's spelling.
+    pub(super) reasoning_content: bool,
+    /// Who speaks.
+    pub(super) role: &'static str,
+    /// What comes before the answer.
+    pub(super) echo: Option<String>,
 }
 
 impl ValidChat {
-    /// Checks everything that `request` says, for the model `served`.
+    /// Checks everything that a request says, for the model that is served.
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(request: ChatRequest, served: &str, defaults: &SamplingDefaults) -> Result<Self, ApiError> {
-        refuse_unsupported(&request)?;
-        if request.model != served {
-            return Err(ApiError::model_not_found(&request.model));
+    pub(super) fn new(mut chat: ChatRequest, app: &App, request: &HttpRequest) -> Result<Self, ApiError> {
+        let mut sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
+        let unknown = sampling.unknown().chain(chat.unknown()).collect();
+        settle_unknown(app.api.unknown_parameters, unknown, request)?;
+        if chat.model != app.model.name {
+            return Err(ApiError::model_not_found(&chat.model));
         }
-        if request.messages.is_empty() {
-            return Err(ApiError::invalid("messages must have at least one message.").param("messages"));
+        let model = app.engine.model();
+        let (format, limits) = (&app.model.output, &app.structured_limits);
+        let tool_use =
+            ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
+        let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
+        let min_tokens = sampling.min_tokens.unwrap_or(0);
+        let mut parameters = Parameters::new(sampling, model)?;
+        if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
+            parameters.text.skip_special_tokens = false;
         }
-        if request.n.is_some_and(|n| n != 1) {
-            return Err(ApiError::invalid("n must be 1: one answer per request.").param("n"));
-        }
+        let rendering = rendering(&chat, &app.api)?;
+        let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat, min_tokens)?);
+        let (echo, include_reasoning) = (chat.echo.unwrap_or(false), chat.include_reasoning.unwrap_or(true));
+        let turns = turns(chat.messages)?;
+        let answered = rendering.end == PromptEnd::Assistant;
+        let last = turns.last();
+        let role = last.filter(|_| !answered).map_or("assistant", |turn| turn.speaker.role());
+        let echo = last.filter(|turn| echo && turn.speaker.role() == role).map(|turn| turn.text().into_owned());
+        let speech = SpeechOptions {
+            tools: tool_use.mode,
+            parallel: tool_use.parallel,
+            reasoning: include_reasoning,
+            reasoning_content: app.api.reasoning_content,
+            role,
+            echo,
+        };
         Ok(Self {
-            max_tokens: max_tokens(&request)?,
-            sampling: sampling(&request, defaults)?,
-            delivery: delivery(&request)?,
-            messages: request.messages,
+            turns,
+            rendering,
+            template: chat.chat_template,
+            add_special_tokens: chat.add_special_tokens.unwrap_or(false),
+            parameters,
+            logprobs,
+            max_tokens,
+            constraint,
+            speech,
         })
     }
 }
 
-fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
-    let unsupported = request.unsupported();
-    let Some(first) = unsupported.first() else { return Ok(()) };
-    let message = format!("unsupported parameter(s): {}", unsupported.join(", "));
-    Err(ApiError::invalid(message).param(first).code("unsupported_parameter"))
+/// Either what the format of the answer demands, or a call of a tool.
+fn constraint(
+    sampling: &mut SamplingParameters,
+    tools: Option<Constraint>,
+    limits: &structured::StructuredLimits,
+) -> Result<Option<Constraint>, ApiError> {
+    let format = structured::constraint(sampling.response_format.take(), sampling.structured_outputs.take(), limits)?;
+    match (format, tools) {
+        (Some(_), Some(_)) => {
+            Err(ApiError::invalid("tool_choice demands a call, and so leaves no room for another format of the answer.")
+                .param("tool_choice"))
+        }
+        (format, tools) => Ok(format.or(tools)),
+    }
 }
 
-fn max_tokens(request: &ChatRequest) -> Result<Option<usize>, ApiError> {
-    let (older, newer) = (request.max_tokens, request.max_completion_tokens);
+fn rendering(chat: &ChatRequest, api: &crate::config::ApiConfig) -> Result<Rendering, ApiError> {
+    let refused = |param: &str| Err(ApiError::invalid(format!("{param} is not allowed by this server.")).param(param));
+    if chat.chat_template.is_some() && !api.request_chat_template {
+        return refused("chat_template");
+    }
+    if chat.chat_template_kwargs.is_some() && !api.request_chat_template_kwargs {
+        return refused("chat_template_kwargs");
+    }
+    let mut rendering = Rendering {
+        tools: chat.tools.as_ref().map(TemplateValue::from_serialize),
+        documents: chat.documents.as_ref().map(TemplateValue::from_serialize),
+        end: end(chat)?,
+        ..Rendering::default()
+    };
+    if let Some(effort) = chat.reasoning_effort {
+        rendering.variables.insert("reasoning_effort".to_owned(), TemplateValue::from_serialize(effort));
+        rendering.variables.insert("enable_thinking".to_owned(), (effort != ReasoningEffort::None).into());
+    }
+    for (name, value) in chat.chat_template_kwargs.iter().flatten() {
+        if Rendering::RESERVED.contains(&name.as_str()) {
+            let message = format!("chat_template_kwargs cannot set `{name}`: it has a parameter of its own, or none.");
+            return Err(ApiError::invalid(message).param("chat_template_kwargs"));
+        }
+        rendering.variables.insert(name.clone(), TemplateValue::from_serialize(value));
+    }
+    Ok(rendering)
+}
+
+fn end(chat: &ChatRequest) -> Result<PromptEnd, ApiError> {
+    match (chat.add_generation_prompt, chat.continue_final_message.unwrap_or(false)) {
+        (Some(true), true) => Err(ApiError::invalid("continue_final_message and add_generation_prompt exclude each other.")
+            .param("continue_final_message")),
+        (_, true) => Ok(PromptEnd::WithinLastMessage),
+        (Some(false), false) => Ok(PromptEnd::LastMessage),
+        (None | Some(true), false) => Ok(PromptEnd::Assistant),
+    }
+}
+
+fn logprobs(chat: &ChatRequest, model: &blindllama_engine::ModelInfo) -> Result<Option<u32>, ApiError> {
+    match (chat.logprobs.unwrap_or(false), chat.top_logprobs) {
+        (true, top) => Ok(logprob_count("top_logprobs", top, model)?.or(Some(0))),
+        (false, None | Some(0)) => Ok(None),
+        (false, Some(_)) => {
+            Err(ApiError::invalid("top_logprobs is allowed only together with logprobs: true.").param("top_logprobs"))
+        }
+    }
+}
+
+fn max_tokens(chat: &ChatRequest, min_tokens: usize) -> Result<Option<usize>, ApiError> {
+    let (older, newer) = (chat.max_tokens, chat.max_completion_tokens);
     let param = if newer.is_some() { "max_completion_tokens" } else { "max_tokens" };
     if older.is_some() && newer.is_some() && older != newer {
         return Err(ApiError::invalid("max_tokens and max_completion_tokens differ: give one of them.").param(param));
     }
     match newer.or(older) {
         Some(0) => Err(ApiError::invalid(format!("{param} must be at least 1.")).param(param)),
+        Some(limit) if limit < min_tokens => {
+            Err(ApiError::invalid(format!("min_tokens must be at most {param}, which is {limit}, not {min_tokens}."))
+                .param("min_tokens"))
+        }
         limit => Ok(limit),
     }
 }
 
-/// What the request leaves open comes from the model's author, then from vLLM.
-fn sampling(request: &ChatRequest, defaults: &SamplingDefaults) -> Result<Sampling, ApiError> {
-    let vllm = Sampling::default();
-    let penalty = |param, value: Option<f64>| between(param, value, -2.0, 2.0);
-    if request.top_p == Some(0.0) {
-        return Err(ApiError::invalid("top_p must be above 0 and at most 1.").param("top_p"));
-    }
-    Ok(Sampling {
-        temperature: between("temperature", request.temperature, 0.0, 2.0)?.or(defaults.temperature).unwrap_or(vllm.temperature),
-        top_p: between("top_p", request.top_p, 0.0, 1.0)?.or(defaults.top_p).unwrap_or(vllm.top_p),
-        top_k: defaults.top_k.unwrap_or(vllm.top_k),
-        min_p: defaults.min_p.unwrap_or(vllm.min_p),
-        presence_penalty: penalty("presence_penalty", request.presence_penalty)?
-            .or(defaults.presence_penalty)
-            .unwrap_or(vllm.presence_penalty),
-        frequency_penalty: penalty("frequency_penalty", request.frequency_penalty)?
-            .or(defaults.frequency_penalty)
-            .unwrap_or(vllm.frequency_penalty),
-        repetition_penalty: defaults.repetition_penalty.unwrap_or(vllm.repetition_penalty),
-        seed: request.seed,
-    })
-}
-
-fn between(param: &str, value: Option<f64>, least: f64, most: f64) -> Result<Option<f64>, ApiError> {
-    match value {
-        Some(value) if !(least..=most).contains(&value) => {
-            Err(ApiError::invalid(format!("{param} must be between {least} and {most}, not {value}.")).param(param))
-        }
-        value => Ok(value),
-    }
-}
-
-fn delivery(request: &ChatRequest) -> Result<Delivery, ApiError> {
-    match (request.stream.unwrap_or(false), &request.stream_options) {
-        (true, options) => {
-            let include_usage = options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
-            Ok(Delivery::Stream { include_usage })
-        }
-        (false, None) => Ok(Delivery::Whole),
-        (false, Some(_)) => {
-            Err(ApiError::invalid("stream_options is allowed only together with stream: true.").param("stream_options"))
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn valid(extra: Value) -> Result<ValidChat, ApiError> {
-        let defaults = SamplingDefaults { temperature: Some(0.6), top_k: Some(50), ..SamplingDefaults::default() };
-        let mut request = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
-        request.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        ValidChat::new(serde_json::from_value(request).unwrap(), "m", &defaults)
-    }
-
-    fn refusal(extra: Value) -> Value {
-        let error = valid(extra.clone()).err().unwrap_or_else(|| panic!("{extra} was accepted"));
-        serde_json::to_value(error.body()).unwrap()["error"].clone()
-    }
-
-    #[test]
-    fn what_is_left_open_comes_from_the_model_then_from_vllm() {
-        let chat = valid(json!({"top_p": null})).unwrap_or_else(|_| panic!("refused"));
-        let expected = Sampling { temperature: 0.6, top_k: 50, ..Sampling::default() };
-        assert_eq!((chat.sampling, chat.max_tokens, chat.delivery), (expected, None, Delivery::Whole));
-    }
-
-    #[test]
-    fn what_is_given_is_used() {
-        let given = json!({"temperature": 0, "top_p": 1, "presence_penalty": -2, "frequency_penalty": 2, "seed": -1, "n": 1,
-            "max_tokens": 3, "max_completion_tokens": 3, "user": "u", "logprobs": false,
-            "stream": true, "stream_options": {"include_usage": true}});
-        let chat = valid(given).unwrap_or_else(|_| panic!("refused"));
-        assert_eq!((chat.sampling.temperature, chat.sampling.top_p, chat.sampling.seed), (0.0, 1.0, Some(-1)));
-        assert_eq!((chat.sampling.presence_penalty, chat.sampling.frequency_penalty), (-2.0, 2.0));
-        assert_eq!((chat.max_tokens, chat.delivery), (Some(3), Delivery::Stream { include_usage: true }));
-    }
-
-    #[test]
-    fn out_of_range_is_refused_by_name() {
-        for (param, value) in [
-            ("temperature", json!(2.1)),
-            ("temperature", json!(-0.1)),
-            ("top_p", json!(0)),
-            ("top_p", json!(1.1)),
-            ("presence_penalty", json!(-2.1)),
-            ("frequency_penalty", json!(2.1)),
-            ("n", json!(2)),
-            ("n", json!(0)),
-            ("max_tokens", json!(0)),
-            ("max_completion_tokens", json!(0)),
-            ("messages", json!([])),
-            ("model", json!("other")),
-            ("stream_options", json!({})),
-        ] {
-            assert_eq!(refusal(json!({param: value}))["param"], param);
-        }
-        assert_eq!(refusal(json!({"max_tokens": 1, "max_completion_tokens": 2}))["param"], "max_completion_tokens");
-    }
-
-    #[test]
-    fn unsupported_parameters_are_listed_all() {
-        let error = refusal(json!({
-            "stop": ["x"], "tools": null, "logprobs": true, "stream": true, "stream_options": {"x": 1},
-            "messages": [{"role": "user", "name": "n", "refusal": null, "content": [{"type": "text", "text": "t", "y": 1}]}],
-        }));
-        let expected = "unsupported parameter(s): stop, logprobs, stream_options.x, messages[0].name, messages[0].content[0].y";
-        assert_eq!(error["message"], expected);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! A variable `BLINDLLAMA_<SECTION>__<KEY>` overrides `<key>` of `[<section>]`: `BLINDLLAMA_SERVER__LISTEN`,
 //! `BLINDLLAMA_ENGINE__VLLM__DTYPE`.
 
+mod api;
 mod error;
 mod measured;
 mod sections;
@@ -17,6 +18,7 @@ use figment::{
 };
 use serde::Deserialize;
 
+pub use api::{ApiConfig, UnknownParameters};
 pub use error::ConfigError;
 pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig};
 pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
@@ -33,6 +35,9 @@ pub struct GatewayConfig {
     pub model: ModelConfig,
     /// How the model is run.
     pub engine: EngineConfig,
+    /// How requests are read, and answers are written.
+    #[serde(default)]
+    pub api: ApiConfig,
     /// Where evidence comes from.
     pub tpm: TpmConfig,
 }

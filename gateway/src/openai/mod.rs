@@ -1,5 +1,13 @@
 //! OpenAI's wire types, as this gateway reads and writes them.
 
+pub mod chat_message;
+pub mod chat_request;
+pub mod chat_response;
 pub mod error;
-pub mod request;
-pub mod response;
+pub mod logprobs;
+pub mod models;
+pub mod sampling;
+pub mod tools;
+pub mod turns;
+pub mod unknown;
+pub mod usage;

@@ -11,7 +11,7 @@ use blindllama_attest::{
 use super::{connection::take_number, request_hash::RequestHash, signer::ReceiptSigner};
 use crate::{
     App,
-    openai::{error::ApiError, response::Usage},
+    openai::{error::ApiError, usage::Usage},
     request_id::RequestId,
 };
 

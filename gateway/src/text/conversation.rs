@@ -3,18 +3,112 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::openai::request::{Content, Message, Role};
+/// One message of a conversation, in which each role has only what it can have.
+pub struct Turn {
+    /// Who speaks, and what only that speaker can say.
+    pub speaker: Speaker,
+    /// What is said, in one or more parts; `None` where an assistant only calls tools.
+    pub content: Option<Vec<String>>,
+    /// A name that tells speakers of one role apart.
+    pub name: Option<String>,
+}
+
+/// Who speaks, and what only that speaker can say.
+pub enum Speaker {
+    /// Instructions.
+    System,
+    /// Instructions, in OpenAI's newer word.
+    Developer,
+    /// The user.
+    User,
+    /// The model.
+    Assistant {
+        /// What it thought before it spoke.
+        reasoning: Option<String>,
+        /// The tools that it called.
+        tool_calls: Vec<CalledTool>,
+    },
+    /// What a call gave.
+    Tool {
+        /// The call's id.
+        tool_call_id: String,
+    },
+}
+
+/// A call of a tool, as templates read it.
+#[derive(Serialize)]
+pub struct CalledTool {
+    /// The call's id.
+    pub id: String,
+    /// Always `function`.
+    pub r#type: &'static str,
+    /// The function and its arguments.
+    pub function: CalledFunction,
+}
+
+/// A function and its arguments.
+#[derive(Serialize)]
+pub struct CalledFunction {
+    /// The function's name.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Map<String, Value>,
+}
+
+impl Turn {
+    /// The bytes of its text.
+    #[must_use]
+    pub fn text_len(&self) -> usize {
+        self.content.iter().flatten().map(String::len).sum()
+    }
+
+    /// What is said, as one text.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self.content.as_deref() {
+            Some([text]) => Cow::Borrowed(text),
+            // As vLLM joins them.
+            Some(parts) => Cow::Owned(parts.join("\n")),
+            None => Cow::Borrowed(""),
+        }
+    }
+}
+
+impl Speaker {
+    /// The role's name.
+    #[must_use]
+    pub const fn role(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant { .. } => "assistant",
+            Self::Tool { .. } => "tool",
+        }
+    }
+}
 
 /// Messages as a template sees them.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct Conversation<'a>(Vec<Turn<'a>>);
+pub(super) struct Conversation<'a>(Vec<TurnView<'a>>);
 
 #[derive(Serialize)]
-struct Turn<'a> {
+struct TurnView<'a> {
     role: &'static str,
     content: TurnContent<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<&'a [CalledTool]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +142,8 @@ impl ContentFormat {
     /// takes parts without a loop gets text here too.
     pub(super) fn probe(source: &str, render: impl Fn(Conversation<'_>) -> Option<String>) -> Self {
         const NEEDLE: &str = "needle";
-        let render = |content| render(Conversation(vec![Turn { role: "user", content }])).filter(|text| text.contains(NEEDLE));
+        let render =
+            |content| render(Conversation(vec![TurnView::plain("user", content)])).filter(|text| text.contains(NEEDLE));
         let text = render(TurnContent::Text(Cow::Borrowed(NEEDLE)));
         let parts = render(TurnContent::Parts(vec![TextPart { r#type: "text", text: NEEDLE }]));
         match (text, parts) {
@@ -68,47 +163,45 @@ fn loops_over_content(source: &str) -> bool {
 }
 
 impl<'a> Conversation<'a> {
-    /// Brings `messages` into the template's form; a role `developer` that it does not know becomes `system`, as in vLLM.
-    pub(super) fn new(messages: &'a [Message], format: ContentFormat, knows_developer: bool) -> Self {
-        if knows_developer || messages.iter().all(|message| message.role != Role::Developer) {
-            return Self(messages.iter().map(|message| Turn::new(message, format)).collect());
+    /// Brings `turns` into the template's form; a role `developer` that it does not know becomes `system`, as in vLLM.
+    pub(super) fn new(turns: &'a [Turn], format: ContentFormat, knows_developer: bool) -> Self {
+        if knows_developer || turns.iter().all(|turn| !matches!(turn.speaker, Speaker::Developer)) {
+            return Self(turns.iter().map(|turn| TurnView::new(turn, format)).collect());
         }
-        let is_system = |message: &&Message| matches!(message.role, Role::System | Role::Developer);
+        let is_system = |turn: &&Turn| matches!(turn.speaker, Speaker::System | Speaker::Developer);
         // Templates look for one system message, the first.
-        let texts: Vec<_> = messages.iter().filter(is_system).map(|message| joined(&message.content)).collect();
+        let texts: Vec<_> = turns.iter().filter(is_system).map(Turn::text).collect();
         let texts: Vec<_> = texts.iter().map(AsRef::as_ref).filter(|text: &&str| !text.is_empty()).collect();
-        let system = Turn { role: "system", content: TurnContent::Text(Cow::Owned(texts.join("\n\n"))) };
-        let others = messages.iter().filter(|message| !is_system(message)).map(|message| Turn::new(message, format));
+        let system = TurnView::plain("system", TurnContent::Text(Cow::Owned(texts.join("\n\n"))));
+        let others = turns.iter().filter(|turn| !is_system(turn)).map(|turn| TurnView::new(turn, format));
         Self(std::iter::once(system).chain(others).collect())
     }
 }
 
-impl<'a> Turn<'a> {
-    fn new(message: &'a Message, format: ContentFormat) -> Self {
-        let content = match (&message.content, format) {
-            (Content::Text(text), ContentFormat::Parts) => TurnContent::Parts(vec![TextPart { r#type: "text", text }]),
-            (Content::Parts(parts), ContentFormat::Parts | ContentFormat::Either) => {
-                TurnContent::Parts(parts.iter().map(|part| TextPart { r#type: "text", text: &part.text }).collect())
+impl<'a> TurnView<'a> {
+    const fn plain(role: &'static str, content: TurnContent<'a>) -> Self {
+        Self { role, content, tool_calls: None, reasoning: None, reasoning_content: None, tool_call_id: None, name: None }
+    }
+
+    fn new(turn: &'a Turn, format: ContentFormat) -> Self {
+        let parts = || turn.content.iter().flatten().map(|text| TextPart { r#type: "text", text }).collect();
+        let content = match (&turn.speaker, turn.content.as_deref(), format) {
+            // Most templates read nothing but text here.
+            (Speaker::Tool { .. }, ..) | (_, Some([_]), ContentFormat::Either) | (_, _, ContentFormat::Text) => {
+                TurnContent::Text(turn.text())
             }
-            (content, _) => TurnContent::Text(joined(content)),
+            _ => TurnContent::Parts(parts()),
         };
-        Self { role: name(message.role), content }
-    }
-}
-
-/// Parts are joined as vLLM joins them.
-fn joined(content: &Content) -> Cow<'_, str> {
-    match content {
-        Content::Text(text) => Cow::Borrowed(text),
-        Content::Parts(parts) => Cow::Owned(parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join("\n")),
-    }
-}
-
-const fn name(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::Developer => "developer",
-        Role::User => "user",
-        Role::Assistant => "assistant",
+        let view = Self { name: turn.name.as_deref(), ..Self::plain(turn.speaker.role(), content) };
+        match &turn.speaker {
+            Speaker::Assistant { reasoning, tool_calls } => Self {
+                tool_calls: Some(tool_calls.as_slice()).filter(|calls| !calls.is_empty()),
+                reasoning: reasoning.as_deref(),
+                reasoning_content: reasoning.as_deref(),
+                ..view
+            },
+            Speaker::Tool { tool_call_id } => Self { tool_call_id: Some(tool_call_id), ..view },
+            Speaker::System | Speaker::Developer | Speaker::User => view,
+        }
     }
 }

@@ -9,10 +9,29 @@ use super::Tokenizer;
 /// Tokens of the prompt that the stream starts from, if they have text: enough for what decoders look back at.
 const CONTEXT: usize = 16;
 
-/// The text of one answer as it grows, as vLLM's `FastIncrementalDetokenizer` makes it: special tokens are skipped, and
-/// text is held back until its characters are whole.
+/// How tokens become text, in vLLM's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextOptions {
+    /// Whether special tokens have no text.
+    pub skip_special_tokens: bool,
+    /// Whether special tokens that have a text are set apart by spaces, as the tokenizer does it.
+    pub spaces_between_special_tokens: bool,
+    /// Whether the token that stopped the model has a text too.
+    pub include_stop: bool,
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self { skip_special_tokens: true, spaces_between_special_tokens: true, include_stop: false }
+    }
+}
+
+/// The text of one answer as it grows, as vLLM's `FastIncrementalDetokenizer` makes it: text is held back until its
+/// characters are whole.
 pub struct Detokenizer {
     tokenizer: Arc<Tokenizer>,
+    options: TextOptions,
+    after_added: bool,
     ids: Vec<u32>,
     prefix: String,
     prefix_index: usize,
@@ -28,20 +47,22 @@ impl Detokenizer {
     ///
     /// # Errors
     /// [`DetokenizeError`].
-    pub fn after_prompt(tokenizer: Arc<Tokenizer>, prompt: &[u32]) -> Result<Self, DetokenizeError> {
+    pub fn after_prompt(tokenizer: Arc<Tokenizer>, prompt: &[u32], options: TextOptions) -> Result<Self, DetokenizeError> {
+        let skip = options.skip_special_tokens;
         let mut start = prompt.len();
         let mut prefix = String::new();
         // Special tokens have no text to continue from: look further back where there are only those.
         while prefix.is_empty() && start > 0 {
             start = start.saturating_sub(CONTEXT.max(prompt.len() - start));
-            prefix = tokenizer.decode(prompt.get(start..).unwrap_or_default()).map_err(|_| DetokenizeError)?;
+            prefix = tokenizer.decode(prompt.get(start..).unwrap_or_default(), skip).map_err(|_| DetokenizeError)?;
         }
         // Only a whole character can be continued from; otherwise the stream would repeat the prompt's end.
         if prefix.ends_with(char::REPLACEMENT_CHARACTER) {
-            return Ok(Self { tokenizer, ids: Vec::new(), prefix: String::new(), prefix_index: 0 });
+            let (ids, prefix) = (Vec::new(), String::new());
+            return Ok(Self { tokenizer, options, after_added: false, ids, prefix, prefix_index: 0 });
         }
         let ids = prompt.get(start..).unwrap_or_default().to_vec();
-        Ok(Self { tokenizer, prefix_index: ids.len(), ids, prefix })
+        Ok(Self { tokenizer, options, after_added: false, prefix_index: ids.len(), ids, prefix })
     }
 
     /// The text that `id` completes; empty while a character is incomplete.
@@ -49,6 +70,16 @@ impl Detokenizer {
     /// # Errors
     /// [`DetokenizeError`].
     pub fn push(&mut self, id: u32) -> Result<String, DetokenizeError> {
+        let text = self.protected_step(id)?;
+        if self.options.skip_special_tokens || self.options.spaces_between_special_tokens {
+            return Ok(text);
+        }
+        let added = self.tokenizer.added_token(id);
+        let follows = std::mem::replace(&mut self.after_added, added.is_some());
+        Ok(added.filter(|_| follows).unwrap_or(text))
+    }
+
+    fn protected_step(&mut self, id: u32) -> Result<String, DetokenizeError> {
         match self.step(id) {
             // Some tokenizers write what follows in a way that changes what came before. Start anew, as vLLM does.
             Err(error) if error.downcast_ref::<DecodeStreamError>().is_some() => {
@@ -63,8 +94,8 @@ impl Detokenizer {
     }
 
     fn step(&mut self, id: u32) -> Result<String, tokenizers::Error> {
-        let tokenizer = self.tokenizer.inner();
-        let text = step_decode_stream(tokenizer, vec![id], true, &mut self.ids, &mut self.prefix, &mut self.prefix_index)?;
+        let (tokenizer, skip) = (self.tokenizer.inner(), self.options.skip_special_tokens);
+        let text = step_decode_stream(tokenizer, vec![id], skip, &mut self.ids, &mut self.prefix, &mut self.prefix_index)?;
         Ok(text.unwrap_or_default())
     }
 }
@@ -92,7 +123,7 @@ mod tests {
 
     fn stream(tokenizer: &Arc<Tokenizer>, prompt: &str, ids: &[u32]) -> Vec<String> {
         let prompt = tokenizer.encode(prompt).unwrap();
-        let mut detokenizer = Detokenizer::after_prompt(Arc::clone(tokenizer), &prompt).unwrap();
+        let mut detokenizer = Detokenizer::after_prompt(Arc::clone(tokenizer), &prompt, TextOptions::default()).unwrap();
         ids.iter().map(|id| detokenizer.push(*id).unwrap()).collect()
     }
 

@@ -3,10 +3,13 @@
 mod conversation;
 mod detokenizer;
 mod python_json;
+mod stop_strings;
 mod template;
 mod template_files;
 mod tokenizer;
 
-pub use detokenizer::{DetokenizeError, Detokenizer};
-pub use template::{ChatTemplate, Clock, RenderError, TemplateError};
+pub use conversation::{CalledFunction, CalledTool, Speaker, Turn};
+pub use detokenizer::{DetokenizeError, Detokenizer, TextOptions};
+pub(crate) use stop_strings::{StopMatcher, StopStrings};
+pub use template::{ChatTemplate, Clock, PromptEnd, RenderError, Rendering, TemplateError};
 pub use tokenizer::{Tokenizer, TokenizerError};

@@ -12,10 +12,9 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::Serialize;
 
 use super::{
-    conversation::{ContentFormat, Conversation},
+    conversation::{ContentFormat, Conversation, Turn},
     python_json, template_files,
 };
-use crate::openai::request::Message;
 
 pub use super::template_files::TemplateError;
 
@@ -23,6 +22,8 @@ pub use super::template_files::TemplateError;
 pub type Clock = fn() -> Zoned;
 
 const NAME: &str = "chat_template";
+/// Instructions that a template which came with a request may execute.
+const REQUEST_FUEL: u64 = 5_000_000;
 
 /// A model's chat template, ready to render.
 pub struct ChatTemplate {
@@ -46,15 +47,56 @@ pub enum RenderError {
     Failed(String),
 }
 
+/// What goes into a prompt beside the conversation.
+#[derive(Clone, Default)]
+pub struct Rendering {
+    /// The tools that the model may call.
+    pub tools: Option<Value>,
+    /// Texts for templates that answer from documents.
+    pub documents: Option<Value>,
+    /// How the prompt ends.
+    pub end: PromptEnd,
+    /// More variables, by name.
+    pub variables: BTreeMap<String, Value>,
+}
+
+/// How a prompt ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PromptEnd {
+    /// Where the assistant speaks next.
+    #[default]
+    Assistant,
+    /// After the last message.
+    LastMessage,
+    /// Within the last message, which is to be continued.
+    WithinLastMessage,
+}
+
 /// What a template sees, in the order of Hugging Face's renderer; special tokens come as variables of their own.
 #[derive(Serialize)]
 struct Context<'a> {
     messages: &'a Conversation<'a>,
-    tools: Option<()>,
-    documents: Option<()>,
+    tools: &'a Option<Value>,
+    documents: &'a Option<Value>,
     add_generation_prompt: bool,
     #[serde(flatten)]
     special_tokens: &'a BTreeMap<String, String>,
+    #[serde(flatten)]
+    variables: &'a BTreeMap<String, Value>,
+}
+
+impl Rendering {
+    /// Names of variables that have a place of their own here, or would change how a prompt is made.
+    pub const RESERVED: [&'static str; 8] = [
+        "messages",
+        "tools",
+        "documents",
+        "add_generation_prompt",
+        "continue_final_message",
+        "chat_template",
+        "tokenize",
+        "return_dict",
+    ];
 }
 
 impl ChatTemplate {
@@ -78,7 +120,9 @@ impl ChatTemplate {
         let knows_developer = source.contains("\"developer\"") || source.contains("'developer'");
         let content = ContentFormat::Text;
         let mut template = Self { source: source.to_owned(), environment, special_tokens, content, knows_developer };
-        template.content = ContentFormat::probe(source, |message| template.render_conversation(&message).ok());
+        template.content = ContentFormat::probe(source, |message| {
+            template.render_conversation(&message, &Rendering::default()).ok()
+        });
         Ok(template)
     }
 
@@ -88,20 +132,47 @@ impl ChatTemplate {
         &self.source
     }
 
-    /// Renders a conversation, up to where the assistant speaks next.
+    /// Another template for the same model, for one request: it may do only so much work.
+    ///
+    /// # Errors
+    /// [`TemplateError::Syntax`].
+    pub fn replaced(&self, source: &str, clock: Clock) -> Result<Self, TemplateError> {
+        let mut template = Self::new(source, self.special_tokens.clone(), clock)?;
+        template.environment.set_fuel(Some(REQUEST_FUEL));
+        Ok(template)
+    }
+
+    /// Renders a conversation.
     ///
     /// # Errors
     /// [`RenderError`] with a text for the client.
-    pub fn render(&self, messages: &[Message]) -> Result<String, RenderError> {
-        self.render_conversation(&Conversation::new(messages, self.content, self.knows_developer))
+    pub fn render(&self, turns: &[Turn], rendering: &Rendering) -> Result<String, RenderError> {
+        let prompt = self.render_conversation(&Conversation::new(turns, self.content, self.knows_developer), rendering)?;
+        match (rendering.end, turns.last()) {
+            (PromptEnd::WithinLastMessage, Some(last)) => continued(prompt, &last.text()),
+            _ => Ok(prompt),
+        }
     }
 
-    fn render_conversation(&self, messages: &Conversation<'_>) -> Result<String, RenderError> {
+    fn render_conversation(&self, messages: &Conversation<'_>, rendering: &Rendering) -> Result<String, RenderError> {
+        let Rendering { tools, documents, end, variables } = rendering;
+        let add_generation_prompt = *end == PromptEnd::Assistant;
         let special_tokens = &self.special_tokens;
-        let context = Context { messages, tools: None, documents: None, add_generation_prompt: true, special_tokens };
+        let context = Context { messages, tools, documents, add_generation_prompt, special_tokens, variables };
         let template = self.environment.get_template(NAME)?;
         Ok(template.render(Value::from(Serde(&context)))?)
     }
+}
+
+/// Cuts a prompt after `last`, the text of its last message, as Hugging Face's `continue_final_message` does.
+fn continued(mut prompt: String, last: &str) -> Result<String, RenderError> {
+    let not_there = || RenderError::Failed("it does not repeat the last message, which is to be continued".to_owned());
+    let at = prompt.rfind(last.trim()).ok_or_else(not_there)?;
+    // Some templates trim what they repeat.
+    let kept = prompt.get(at..).is_some_and(|rest| rest.starts_with(last.trim_start()));
+    let last = if kept { last.trim_start() } else { last.trim() };
+    prompt.truncate(at + last.len());
+    Ok(prompt)
 }
 
 impl std::fmt::Debug for RenderError {
@@ -206,14 +277,14 @@ mod tests {
         civil::datetime(2024, 7, 9, 10, 11, 12, 0).to_zoned(TimeZone::UTC).unwrap()
     }
 
-    fn messages(json: &str) -> Vec<Message> {
-        serde_json::from_str(json).unwrap()
+    fn messages(json: &str) -> Vec<Turn> {
+        crate::openai::turns::turns(serde_json::from_str(json).unwrap()).unwrap()
     }
 
     fn render(source: &str) -> Result<String, RenderError> {
         let conversation = messages(r#"[{"role": "user", "content": "<a> & 'b' é"}]"#);
         let tokens = BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned())]);
-        ChatTemplate::new(source, tokens, now).unwrap().render(&conversation)
+        ChatTemplate::new(source, tokens, now).unwrap().render(&conversation, &Rendering::default())
     }
 
     #[test]
@@ -271,7 +342,7 @@ mod tests {
         let conversation = r#"[{"role": "system", "content": "a"}, {"role": "user", "content": "b"},
             {"role": "developer", "content": [{"type": "text", "text": "c"}]}]"#;
         let source = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}";
-        let render = |source: &str| ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(conversation));
+        let render = |source: &str| ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(conversation), &Rendering::default());
         assert_eq!(render(source).unwrap(), "system:a\n\nc;user:b;");
         assert_eq!(render(&format!("{{# 'developer' #}}{source}")).unwrap(), "system:a;user:b;developer:c;");
     }
@@ -280,7 +351,9 @@ mod tests {
     fn content_comes_in_the_form_that_the_template_reads() {
         let conversation = r#"[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]"#;
         let render =
-            |source: &str, json: &str| ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json)).unwrap();
+            |source: &str, json: &str| {
+                ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json), &Rendering::default()).unwrap()
+            };
         let only_text = "{{ messages[0].content }}";
         assert_eq!(render(only_text, conversation), "a\nb");
         let only_parts = "{% for part in messages[0].content %}[{{ part.text }}]{% endfor %}";

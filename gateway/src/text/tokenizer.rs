@@ -1,12 +1,19 @@
 //! Text to token ids and back, with the model's own `tokenizer.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// A model's tokenizer.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     longest_token: usize,
+    added: HashMap<u32, String>,
 }
+
+/// The most tokens that one character in UTF-8 can be cut into.
+const LONGEST_CHARACTER: usize = 4;
 
 /// The tokenizer cannot be loaded, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,24 +44,53 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(unusable)?;
         inner.with_padding(None);
         let longest_token = inner.get_vocab(true).keys().map(|token| token.chars().count()).max().unwrap_or(1);
-        Ok(Self { inner, longest_token })
+        let added = inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.content)).collect();
+        Ok(Self { inner, longest_token, added })
     }
 
-    /// Token ids of a rendered prompt. The template has written all special tokens, so none are added.
+    /// Token ids of a text. Special tokens are added for a plain text; a chat template has written them itself.
     ///
     /// # Errors
     /// [`TokenizerError::Failed`].
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|_| TokenizerError::Failed)?;
+    pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self.inner.encode_fast(text, add_special_tokens).map_err(|_| TokenizerError::Failed)?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of whole tokens, special ones left out.
+    /// The text of tokens, special ones left out if they are to be skipped.
     ///
     /// # Errors
     /// [`TokenizerError::Failed`].
-    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.inner.decode(ids, true).map_err(|_| TokenizerError::Failed)
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TokenizerError> {
+        self.inner.decode(ids, skip_special_tokens).map_err(|_| TokenizerError::Failed)
+    }
+
+    /// The text of the one token `id` where it stands after `context`, as vLLM reports it beside its probability: that of a
+    /// piece of a character is empty, and the whole character comes with the piece that completes it.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn token_text(&self, context: &[u32], id: u32) -> Result<String, TokenizerError> {
+        let alone = self.decode(&[id], false)?;
+        if !alone.ends_with(char::REPLACEMENT_CHARACTER) {
+            return Ok(alone);
+        }
+        for length in 1..=context.len().min(LONGEST_CHARACTER) {
+            let before = context.get(context.len() - length..).unwrap_or_default();
+            let whole = self.decode(&[before, &[id]].concat(), false)?;
+            if !whole.ends_with(char::REPLACEMENT_CHARACTER) {
+                let pieces = before.iter().rev().map(|id| self.decode(&[*id], false));
+                let pieces = pieces.take_while(|text| text.as_ref().is_ok_and(|text| text.ends_with(char::REPLACEMENT_CHARACTER)));
+                let clean = self.decode(before.get(..length - pieces.count()).unwrap_or_default(), false)?;
+                return Ok(whole.strip_prefix(clean.as_str()).unwrap_or(&whole).to_owned());
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// The text of a token that was added to the vocabulary, as special tokens are; `None` for any other.
+    pub(super) fn added_token(&self, id: u32) -> Option<String> {
+        self.added.get(&id).cloned()
     }
 
     /// An upper bound on the characters that `tokens` tokens can stand for: a cheap check before the dear one.

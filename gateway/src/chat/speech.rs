@@ -1,0 +1,129 @@
+//! What one answer says: text, thoughts and calls of tools, with the probabilities of its tokens.
+
+use async_openai::types::chat::FinishReason;
+
+use super::valid::SpeechOptions;
+use crate::{
+    generation::{Finish, Piece, TokenTexts},
+    openai::{
+        chat_response::StopReason,
+        error::ApiError,
+        logprobs::ChatLogprobs,
+    },
+    output::{OutputEvent, OutputFormat, OutputReader, ToolMode},
+    request_id::random_hex,
+};
+
+/// How answers are read and told; each gets a [`Speech`] of its own.
+pub(super) struct Speaking {
+    pub(super) format: OutputFormat,
+    pub(super) starts_in_reasoning: bool,
+    /// Whether token ids are told.
+    pub(super) token_ids: bool,
+    /// Whether probabilities are told, and of how many likeliest tokens.
+    pub(super) logprobs: Option<u32>,
+    pub(super) texts: TokenTexts,
+    pub(super) options: SpeechOptions,
+}
+
+/// One answer as it is told.
+pub(super) struct Speech {
+    reader: OutputReader,
+    texts: TokenTexts,
+    logprobs: Option<u32>,
+    token_ids: bool,
+    reasoning: bool,
+    parallel: bool,
+    named: bool,
+    called: bool,
+}
+
+/// What a piece of an answer says.
+pub(super) struct Said {
+    pub(super) words: Vec<Word>,
+    /// Of the piece's tokens, where they were asked for.
+    pub(super) logprobs: Option<ChatLogprobs>,
+    /// The piece's tokens, where they were asked for.
+    pub(super) token_ids: Option<Vec<u32>>,
+    /// Set in the last piece.
+    pub(super) end: Option<End>,
+}
+
+/// A piece of one kind.
+pub(super) enum Word {
+    Content(String),
+    Reasoning(String),
+    /// A call begins.
+    Call { index: usize, id: String, name: String },
+    /// More of a call's arguments.
+    Arguments { index: usize, fragment: String },
+}
+
+/// How an answer ended.
+pub(super) struct End {
+    pub(super) reason: FinishReason,
+    pub(super) stop: Option<StopReason>,
+}
+
+impl Speaking {
+    /// The speech of one answer.
+    pub(super) fn speech(&self) -> Speech {
+        let hidden = self.format.reasoning.is_some() && !self.options.reasoning;
+        Speech {
+            reader: OutputReader::new(&self.format, self.options.tools.clone(), self.starts_in_reasoning),
+            texts: self.texts.clone(),
+            // They would tell thoughts that are not to be told.
+            logprobs: self.logprobs.filter(|_| !hidden),
+            token_ids: self.token_ids && !hidden,
+            reasoning: self.options.reasoning,
+            parallel: self.options.parallel,
+            named: matches!(self.options.tools, ToolMode::Named(_)),
+            called: false,
+        }
+    }
+}
+
+impl Speech {
+    /// What the next piece says.
+    ///
+    /// # Errors
+    /// 500 if the tokenizer or the random source fails.
+    pub(super) fn say(&mut self, piece: Piece) -> Result<Said, ApiError> {
+        let Piece { text, token_ids, logprobs, finish, .. } = piece;
+        let mut events = self.reader.push(&text);
+        if finish.is_some() {
+            events.extend(self.reader.finish());
+        }
+        let words = events.into_iter().filter_map(|event| self.word(event).transpose()).collect::<Result<_, _>>()?;
+        let logprobs = match self.logprobs {
+            Some(top) => Some(self.texts.chat(&logprobs.unwrap_or_default(), top)?),
+            None => None,
+        };
+        let token_ids = self.token_ids.then_some(token_ids);
+        Ok(Said { words, logprobs, token_ids, end: finish.map(|finish| self.end(finish)) })
+    }
+
+    fn word(&mut self, event: OutputEvent) -> Result<Option<Word>, ApiError> {
+        let beyond_one = |index: usize| index > 0 && !self.parallel;
+        Ok(match event {
+            OutputEvent::Content(text) => Some(Word::Content(text)),
+            OutputEvent::Reasoning(text) => self.reasoning.then_some(Word::Reasoning(text)),
+            OutputEvent::ToolCall { index, .. } | OutputEvent::ToolArguments { index, .. } if beyond_one(index) => None,
+            OutputEvent::ToolCall { index, name } => {
+                self.called = true;
+                let random = random_hex().map_err(|error| ApiError::internal(format!("tool call id: {error}")))?;
+                Some(Word::Call { index, id: format!("call_{random}"), name })
+            }
+            OutputEvent::ToolArguments { index, fragment } => Some(Word::Arguments { index, fragment }),
+        })
+    }
+
+    /// As with OpenAI, a call that the client named itself is no reason to stop.
+    fn end(&self, finish: Finish) -> End {
+        let reason = match finish.reason {
+            FinishReason::Stop if self.called && !self.named => FinishReason::ToolCalls,
+            reason => reason,
+        };
+        End { reason, stop: finish.stop }
+    }
+}

@@ -1,0 +1,9 @@
+//! Answers in the making: the engine's tokens as text, for one prompt or many.
+
+mod answer;
+mod answers;
+mod token_texts;
+
+pub(crate) use answer::{Finish, Piece};
+pub(crate) use answers::{Answers, Setup};
+pub(crate) use token_texts::{Position, TokenTexts};

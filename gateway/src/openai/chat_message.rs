@@ -1,0 +1,145 @@
+//! Messages of a conversation.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
+
+use super::{tools::ToolCall, unknown::Unknown};
+
+/// One message of the conversation, as it came: not every role can have every member.
+#[derive(Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; only an assistant that calls tools may leave it out.
+    pub content: Option<Content>,
+    /// A name that tells speakers of one role apart.
+    pub name: Option<String>,
+    /// The calls that an assistant made.
+    pub tool_calls: Option<Vec<ToolCall>>,
+    /// The call that a tool answers.
+    pub tool_call_id: Option<String>,
+    /// An assistant's refusal, as OpenAI's models word it.
+    pub refusal: Option<String>,
+    /// What an assistant thought, in vLLM's spelling.
+    pub reasoning: Option<String>,
+    /// The same in DeepSeek's spelling.
+    pub reasoning_content: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions.
+    System,
+    /// Instructions; OpenAI's newer name.
+    Developer,
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+    /// What a call of a tool gave.
+    Tool,
+}
+
+/// What is said: one text, or a list of text parts.
+pub enum Content {
+    /// One text.
+    Text(String),
+    /// Text in parts.
+    Parts(Vec<ContentPart>),
+}
+
+/// A part of a message's content.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ContentPart {
+    /// Plain text.
+    Text {
+        /// The text.
+        text: String,
+        #[serde(flatten)]
+        unknown: Unknown,
+    },
+    /// An assistant's refusal.
+    Refusal {
+        /// Its words.
+        refusal: String,
+        #[serde(flatten)]
+        unknown: Unknown,
+    },
+}
+
+impl ContentPart {
+    /// Its words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text { text, .. } => text,
+            Self::Refusal { refusal, .. } => refusal,
+        }
+    }
+
+    fn unknown(&self) -> &Unknown {
+        match self {
+            Self::Text { unknown, .. } | Self::Refusal { unknown, .. } => unknown,
+        }
+    }
+}
+
+/// A visitor rather than an untagged enum, which would lose the path and the reason of an error inside.
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ContentVisitor;
+
+        impl<'de> Visitor<'de> for ContentVisitor {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list of text parts")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Content, E> {
+                Ok(Content::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content, A::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = list.next_element()? {
+                    parts.push(part);
+                }
+                Ok(Content::Parts(parts))
+            }
+        }
+
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+impl Message {
+    /// The paths of what is not understood, below `prefix`.
+    pub(crate) fn unknown(&self, prefix: &str) -> Vec<String> {
+        let mut paths: Vec<_> = self.unknown.paths(prefix).collect();
+        if let Some(Content::Parts(parts)) = &self.content {
+            for (index, part) in parts.iter().enumerate() {
+                paths.extend(part.unknown().paths(&format!("{prefix}content[{index}].")));
+            }
+        }
+        for (index, call) in self.tool_calls.iter().flatten().enumerate() {
+            let prefix = format!("{prefix}tool_calls[{index}].");
+            paths.extend(call.unknown.paths(&prefix));
+            paths.extend(call.function.unknown.paths(&format!("{prefix}function.")));
+        }
+        paths
+    }
+}

@@ -1,0 +1,31 @@
+//! The models that are served.
+
+use serde::Serialize;
+
+/// The list of models.
+#[derive(Serialize)]
+pub struct ModelList<'a> {
+    /// Always `list`.
+    pub object: &'static str,
+    /// The one model that is served.
+    pub data: [Model<'a>; 1],
+}
+
+/// A model.
+#[derive(Serialize)]
+pub struct Model<'a> {
+    /// The id to ask for.
+    pub id: &'a str,
+    /// Always `model`.
+    pub object: &'static str,
+    /// Unix time in seconds since which it is served.
+    pub created: u64,
+    /// Who serves it.
+    pub owned_by: &'static str,
+    /// The model that this one is made of; itself, for it is no adapter.
+    pub root: &'a str,
+    /// The model that an adapter belongs to.
+    pub parent: Option<&'a str>,
+    /// The most tokens of prompt and answer together.
+    pub max_model_len: usize,
+}

@@ -1,0 +1,127 @@
+//! Parameters that chat completions and completions share: how tokens are chosen, and when to stop.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
+
+use super::unknown::Unknown;
+use crate::structured::{ResponseFormat, StructuredOutputs};
+
+/// OpenAI's sampling parameters, and vLLM's beside them.
+#[derive(Deserialize)]
+pub struct SamplingParameters {
+    /// Softmax temperature, 0 to 2.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling, above 0 to 1.
+    pub top_p: Option<f64>,
+    /// Number of most likely tokens considered; 0 or -1 for all.
+    pub top_k: Option<i64>,
+    /// Smallest probability relative to the most likely token, 0 to 1.
+    pub min_p: Option<f64>,
+    /// Penalty on tokens already in the answer, -2 to 2.
+    pub presence_penalty: Option<f64>,
+    /// Penalty on tokens by their count in the answer, -2 to 2.
+    pub frequency_penalty: Option<f64>,
+    /// Penalty on tokens in prompt and answer, above 0; 1 for none.
+    pub repetition_penalty: Option<f64>,
+    /// Seed of the request's random generator.
+    pub seed: Option<i64>,
+    /// What is added to the logits of tokens, by their ids.
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// Texts that must not come about.
+    pub bad_words: Option<Vec<String>>,
+    /// The only tokens that may come.
+    pub allowed_token_ids: Option<Vec<u32>>,
+    /// Number of answers to each prompt.
+    pub n: Option<u32>,
+    /// Texts that end the answer.
+    pub stop: Option<StopParameter>,
+    /// Tokens that end the answer.
+    pub stop_token_ids: Option<Vec<u32>>,
+    /// Whether the text that ended the answer is a part of it.
+    pub include_stop_str_in_output: Option<bool>,
+    /// Whether the model's end-of-sequence token does not end the answer.
+    pub ignore_eos: Option<bool>,
+    /// New tokens before which nothing ends the answer.
+    pub min_tokens: Option<usize>,
+    /// Whether special tokens have no text.
+    pub skip_special_tokens: Option<bool>,
+    /// Whether special tokens that have a text are set apart by spaces.
+    pub spaces_between_special_tokens: Option<bool>,
+    /// Most likely tokens to report for each token of the prompt; -1 for all.
+    pub prompt_logprobs: Option<i64>,
+    /// Whether tokens are named by their ids where they are reported.
+    pub return_tokens_as_token_ids: Option<bool>,
+    /// Whether token ids come beside the text.
+    pub return_token_ids: Option<bool>,
+    /// Smaller numbers go first, where the engine schedules by priority.
+    pub priority: Option<i64>,
+    /// Requests with the same salt may share a prefix cache.
+    pub cache_salt: Option<String>,
+    /// What the answer's text has to be like, as OpenAI words it.
+    pub(crate) response_format: Option<ResponseFormat>,
+    /// What the answer's text has to be like, as vLLM words it.
+    pub(crate) structured_outputs: Option<StructuredOutputs>,
+    /// Whether to answer as server-sent events.
+    pub stream: Option<bool>,
+    /// How to stream.
+    pub stream_options: Option<StreamOptions>,
+    /// The caller's name for its end user: accepted for compatibility, and unused.
+    #[serde(rename = "user")]
+    pub _user: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// `stop`: one text or several.
+pub struct StopParameter(pub Vec<String>);
+
+/// `stream_options`.
+#[derive(Deserialize)]
+pub struct StreamOptions {
+    /// Whether a last chunk tells the token counts.
+    pub include_usage: Option<bool>,
+    /// Whether each chunk tells the token counts so far.
+    pub continuous_usage_stats: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl SamplingParameters {
+    /// The paths of what is not understood.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = String> {
+        let options = self.stream_options.iter().flat_map(|options| options.unknown.paths("stream_options."));
+        self.unknown.paths("").chain(options)
+    }
+}
+
+impl<'de> Deserialize<'de> for StopParameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StopVisitor;
+
+        impl<'de> Visitor<'de> for StopVisitor {
+            type Value = StopParameter;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list of strings")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StopParameter, E> {
+                Ok(StopParameter(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<StopParameter, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(StopParameter(texts))
+            }
+        }
+
+        deserializer.deserialize_any(StopVisitor)
+    }
+}

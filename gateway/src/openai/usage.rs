@@ -1,0 +1,24 @@
+//! Token counts.
+
+use serde::Serialize;
+
+/// Token counts of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the answers, those that ended them included.
+    pub completion_tokens: usize,
+    /// Both.
+    pub total_tokens: usize,
+    /// More on the prompt, where the engine tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens_details: Option<PromptTokensDetails>,
+}
+
+/// More on the prompt's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PromptTokensDetails {
+    /// Tokens found in the prefix cache.
+    pub cached_tokens: usize,
+}

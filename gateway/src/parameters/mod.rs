@@ -1,0 +1,171 @@
+//! From what was asked to what can be done: parameters that chat completions, completions and responses share.
+
+mod bounds;
+mod sampling;
+mod stopping;
+mod unknown;
+
+use blindllama_engine::{Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, Stopping};
+
+pub(crate) use bounds::{at_most, between, logprob_count};
+pub(crate) use unknown::{IgnoredParameters, settle_unknown};
+
+use crate::{
+    openai::{error::ApiError, sampling::SamplingParameters},
+    request_id::random_hex,
+    text::{StopStrings, TextOptions},
+};
+
+/// The most answers to one prompt, as with OpenAI.
+const MOST_ANSWERS: u32 = 128;
+/// The longest cache salt, in characters, as with vLLM.
+const LONGEST_SALT: usize = 128;
+
+/// How answers are made, whatever the prompt. Only [`Parameters::new`] makes one.
+pub(crate) struct Parameters {
+    /// Answers to each prompt, at least 1.
+    pub(crate) n: u32,
+    pub(crate) sampling: Sampling,
+    pub(crate) stopping: Stopping,
+    pub(crate) stop_strings: StopStrings,
+    pub(crate) prompt_logprobs: Option<u32>,
+    pub(crate) text: TextOptions,
+    /// Whether token ids come beside the text.
+    pub(crate) return_token_ids: bool,
+    /// Whether tokens are named by their ids where their probabilities are reported.
+    pub(crate) tokens_as_ids: bool,
+    pub(crate) priority: i64,
+    pub(crate) cache_salt: Option<String>,
+    pub(crate) delivery: Delivery,
+}
+
+/// How the answer is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// One JSON document.
+    Whole,
+    /// Server-sent events.
+    Stream(StreamUsage),
+}
+
+/// What a stream tells of token counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct StreamUsage {
+    /// All of them in a chunk of their own at the end.
+    pub(crate) at_end: bool,
+    /// Those so far in every chunk.
+    pub(crate) continuous: bool,
+}
+
+impl Parameters {
+    /// Checks what a request says, for the model that is served.
+    ///
+    /// # Errors
+    /// 400, naming the parameter at fault.
+    pub(crate) fn new(mut request: SamplingParameters, model: &ModelInfo) -> Result<Self, ApiError> {
+        let SamplingParameters {
+            n,
+            skip_special_tokens,
+            spaces_between_special_tokens,
+            include_stop_str_in_output,
+            prompt_logprobs,
+            return_token_ids,
+            return_tokens_as_token_ids,
+            ..
+        } = request;
+        let delivery = delivery(&request)?;
+        let prompt_logprobs = logprob_count("prompt_logprobs", prompt_logprobs, model)?;
+        if prompt_logprobs.is_some() && delivery != Delivery::Whole {
+            return Err(ApiError::invalid("prompt_logprobs are not available in streams.").param("prompt_logprobs"));
+        }
+        let include_stop = include_stop_str_in_output.unwrap_or(false);
+        Ok(Self {
+            sampling: sampling::sampling(&mut request, model)?,
+            n: between("n", n.map(i64::from), 1, i64::from(MOST_ANSWERS))?.and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            prompt_logprobs,
+            text: TextOptions {
+                skip_special_tokens: skip_special_tokens.unwrap_or(true),
+                spaces_between_special_tokens: spaces_between_special_tokens.unwrap_or(true),
+                include_stop,
+            },
+            return_token_ids: return_token_ids.unwrap_or(false),
+            tokens_as_ids: return_tokens_as_token_ids.unwrap_or(false),
+            priority: priority(request.priority, model)?,
+            cache_salt: cache_salt(request.cache_salt, model)?,
+            stopping: stopping::stopping(request.stop_token_ids, request.ignore_eos, request.min_tokens, model)?,
+            stop_strings: stopping::stop_strings(request.stop, include_stop)?,
+            delivery,
+        })
+    }
+
+    /// The engine's requests for all answers to one prompt.
+    pub(crate) fn requests(
+        &self,
+        prompt: &[u32],
+        max_tokens: usize,
+        logprobs: Option<u32>,
+        constraint: Option<&Constraint>,
+    ) -> Vec<GenerateRequest> {
+        let request = |index: u32| GenerateRequest {
+            prompt: prompt.to_vec(),
+            max_tokens,
+            // As in vLLM, so that a seed gives the same answers here and there.
+            sampling: Sampling { seed: self.sampling.seed.map(|seed| seed.wrapping_add(index.into())), ..self.sampling.clone() },
+            stopping: Stopping { min_tokens: self.stopping.min_tokens.min(max_tokens), ..self.stopping.clone() },
+            // The prompt is the same for all.
+            logprobs: Logprobs { sampled: logprobs, prompt: self.prompt_logprobs.filter(|_| index == 0) },
+            constraint: constraint.cloned(),
+            priority: self.priority,
+            cache_salt: self.cache_salt.clone(),
+        };
+        (0..self.n).map(request).collect()
+    }
+}
+
+fn priority(priority: Option<i64>, model: &ModelInfo) -> Result<i64, ApiError> {
+    match priority.unwrap_or(0) {
+        0 => Ok(0),
+        priority if model.schedules_by_priority => Ok(priority),
+        _ => Err(ApiError::invalid("priority must be 0: this server answers in the order of arrival.").param("priority")),
+    }
+}
+
+/// A prefix cache that strangers share would tell whether a guess at somebody's prompt is right, by its speed: a request
+/// that brings no salt gets one that nobody has.
+fn cache_salt(salt: Option<String>, model: &ModelInfo) -> Result<Option<String>, ApiError> {
+    match salt {
+        Some(salt) => {
+            let length = salt.chars().count();
+            if !(1..=LONGEST_SALT).contains(&length) || salt.contains(['@', '/', '\\', '\0']) {
+                let message = format!("cache_salt must have 1 to {LONGEST_SALT} characters, and none of '@', '/', '\\' and NUL.");
+                return Err(ApiError::invalid(message).param("cache_salt"));
+            }
+            Ok(Some(salt))
+        }
+        None if model.prefix_caching => {
+            random_hex().map(Some).map_err(|error| ApiError::internal(format!("cache salt: {error}")))
+        }
+        None => Ok(None),
+    }
+}
+
+fn delivery(request: &SamplingParameters) -> Result<Delivery, ApiError> {
+    match (request.stream.unwrap_or(false), &request.stream_options) {
+        (true, options) => {
+            let asked = |option: Option<bool>| option.unwrap_or(false);
+            let usage = options.as_ref().map(|options| StreamUsage {
+                at_end: asked(options.include_usage),
+                // As with vLLM, only beside the other.
+                continuous: asked(options.include_usage) && asked(options.continuous_usage_stats),
+            });
+            Ok(Delivery::Stream(usage.unwrap_or_default()))
+        }
+        (false, None) => Ok(Delivery::Whole),
+        (false, Some(_)) => {
+            Err(ApiError::invalid("stream_options is allowed only together with stream: true.").param("stream_options"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use crate::{
     admission::Admission,
     attestation::Attester,
+    cpu_pool::CpuPool,
     metrics::Metrics,
     text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError},
 };
@@ -27,6 +28,8 @@ pub struct App {
     /// For all clients together: an activation occupies the TPM, and a verifier needs one in a key's life.
     pub(crate) activations: DefaultDirectRateLimiter,
     pub(crate) metrics: Arc<Metrics>,
+    /// For whatever keeps a core busy for more than a moment.
+    pub(crate) cpu_pool: CpuPool,
     /// Unix time in seconds at which the model became available.
     pub(crate) started: u64,
 }
@@ -90,6 +93,7 @@ impl App {
             attestation,
             max_body_bytes: limits.max_body_bytes.get(),
             metrics,
+            cpu_pool: CpuPool::for_this_machine(),
             started: unix_now(),
         }
     }

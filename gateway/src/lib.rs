@@ -12,6 +12,11 @@ mod app;
 pub mod attestation;
 mod chat;
 pub mod config;
+mod content_coding;
+pub mod cors;
+mod cpu_pool;
+mod departure;
+mod exchange;
 mod health;
 pub mod metrics;
 mod models;
@@ -24,5 +29,6 @@ mod routes;
 pub mod server;
 pub mod text;
 pub mod tls;
+mod version;
 
 pub use app::{App, Limits, ModelError, ServedModel};

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Device, GatewayConfig, PcrIndex};
+use crate::cors::AllowedOrigins;
 
 /// What the configuration means, without what differs between hosts of one release: addresses, paths, the number of
 /// threads and the way to the TPM stay out, so that one release has one digest everywhere.
@@ -14,6 +15,7 @@ use super::{Device, GatewayConfig, PcrIndex};
 struct Measured<'a> {
     version: u32,
     server: MeasuredServer,
+    http: MeasuredHttp<'a>,
     model: MeasuredModel,
     engine: MeasuredEngine<'a>,
     tpm: MeasuredTpm<'a>,
@@ -22,6 +24,12 @@ struct Measured<'a> {
 #[derive(Serialize)]
 struct MeasuredServer {
     max_body_bytes: usize,
+}
+
+/// Which pages may read answers in a user's browser is a promise to that user.
+#[derive(Serialize)]
+struct MeasuredHttp<'a> {
+    cors_allow_origins: &'a AllowedOrigins,
 }
 
 #[derive(Serialize)]
@@ -52,6 +60,7 @@ impl GatewayConfig {
         to_canonical_json(&Measured {
             version: 1,
             server: MeasuredServer { max_body_bytes: self.server.max_body_bytes.get() },
+            http: MeasuredHttp { cors_allow_origins: &self.http.cors.allow_origins },
             model: MeasuredModel { name: self.model.served_name() },
             engine: MeasuredEngine {
                 device: self.engine.device,

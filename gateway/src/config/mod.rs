@@ -18,7 +18,7 @@ use figment::{
 use serde::Deserialize;
 
 pub use error::ConfigError;
-pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig};
+pub use sections::{CorsConfig, Device, EngineConfig, HttpConfig, ModelConfig, ServerConfig};
 pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
 pub use vllm::VllmArguments;
 
@@ -29,6 +29,9 @@ pub struct GatewayConfig {
     /// The HTTP server.
     #[serde(default)]
     pub server: ServerConfig,
+    /// What HTTP clients may do.
+    #[serde(default)]
+    pub http: HttpConfig,
     /// The model that is served.
     pub model: ModelConfig,
     /// How the model is run.

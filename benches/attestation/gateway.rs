@@ -20,7 +20,8 @@ use blindllama_attest_tpm::{
 use blindllama_engine::{Engine, EngineError, GenerateRequest, ModelInfo, SamplingDefaults, TokenStream};
 use blindllama_gateway::{
     App, Limits, ServedModel,
-    server::{self, StopHandle},
+    cors::AllowedOrigins,
+    server::{self, Settings, StopHandle},
     tls::ServerIdentity,
 };
 use blindllama_gateway_attester::{Certificates, TpmAttester};
@@ -81,7 +82,8 @@ impl Gateway {
         let app = App::new(Arc::new(NoEngine::new()), model, self.attester, limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let workers = std::thread::available_parallelism().unwrap();
-        let server = server::serve(app, listener, &self.identity, workers).unwrap();
+        let server =
+            server::serve(app, listener, &self.identity, Settings { workers, allow_origins: AllowedOrigins::None }).unwrap();
         let (address, stop) = (server.address(), server.stop_handle());
         Server { address, stop, running: tokio::spawn(server) }
     }

@@ -13,7 +13,10 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use crate::{
     admission::Admission,
     attestation::Attester,
+    config::{ApiConfig, StructuredLimits},
+    cpu_pool::CpuPool,
     metrics::Metrics,
+    output::OutputFormat,
     text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError},
 };
 
@@ -29,12 +32,14 @@ pub struct App {
     /// For all clients together: an activation occupies the TPM, and a verifier needs one in a key's life.
     pub(crate) activations: DefaultDirectRateLimiter,
     pub(crate) metrics: Arc<Metrics>,
+    /// For whatever keeps a core busy for more than a moment.
+    pub(crate) cpu_pool: CpuPool,
     /// Unix time in seconds at which the model became available.
     pub(crate) started: u64,
 }
 
 /// Bounds on what clients may ask of the gateway.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Largest request body, in bytes.
     pub max_body_bytes: NonZeroUsize,
@@ -42,6 +47,8 @@ pub struct Limits {
     pub max_requests: NonZeroUsize,
     /// Credential activations in a second, on the average; twice as many may come at once.
     pub activations_per_second: NonZeroU32,
+    /// What a constraint on an answer may be.
+    pub structured: StructuredLimits,
 }
 
 /// The model as clients and the text pipeline know it.
@@ -83,7 +90,7 @@ impl ServedModel {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, model: ServedModel, attestation: Arc<dyn Attester>, limits: Limits) -> Self {
+    pub fn new(engine: Arc<dyn Engine>, model: ServedModel, attestation: Arc<dyn Attester>, api: ApiConfig, limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::new(Arc::clone(&engine)));
         let per_second = limits.activations_per_second;
         let activations = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
@@ -93,10 +100,19 @@ impl App {
             engine,
             model,
             attestation,
+            api,
+            structured_limits: limits.structured,
             max_body_bytes: limits.max_body_bytes.get(),
             metrics,
+            cpu_pool: CpuPool::for_this_machine(),
             started: unix_now(),
         }
+    }
+
+    /// Names what answers, so that a client sees when it changes: the measured weights.
+    pub(crate) fn fingerprint(&self) -> String {
+        let digest = self.attestation.binding().model_sha256.to_hex();
+        format!("fp_{}", digest.get(..12).unwrap_or(&digest))
     }
 }
 

@@ -19,3 +19,8 @@ pub(crate) async fn livez() -> HttpResponse {
 pub(crate) async fn readyz(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     if app.engine.is_alive() { Ok(HttpResponse::Ok().json(Health { status: "ok" })) } else { Err(ApiError::engine_stopped()) }
 }
+
+/// `GET /health`: as [`readyz`], but with vLLM's empty bodies.
+pub(crate) async fn health(app: web::Data<App>) -> HttpResponse {
+    if app.engine.is_alive() { HttpResponse::Ok().finish() } else { HttpResponse::ServiceUnavailable().finish() }
+}

@@ -45,6 +45,7 @@ enum StatusClass {
     Success,
     ClientError,
     ServerError,
+    ClientGone,
 }
 
 impl From<StatusCode> for StatusClass {
@@ -95,7 +96,7 @@ impl Metrics {
 
     fn register(&mut self, engine: Arc<dyn Engine>) {
         let mut registry = Registry::with_prefix("blindllama");
-        registry.register("requests", "Requests answered, by route and class of status", self.requests.clone());
+        registry.register("requests", "Requests that ended, by route and class of status", self.requests.clone());
         registry.register("requests_running", "Inference requests from admission to the end of the answer", self.running.clone());
         registry.register("prompt_tokens", "Tokens in prompts", self.prompt_tokens.clone());
         registry.register("completion_tokens", "Tokens in answers", self.completion_tokens.clone());
@@ -110,6 +111,11 @@ impl Metrics {
     /// Counts an answered request.
     pub(crate) fn answered(&self, route: Route, status: StatusCode) {
         self.requests.get_or_create(&RequestLabels { route, status: status.into() }).inc();
+    }
+
+    /// Counts a request whose client went away before it was answered.
+    pub(crate) fn abandoned(&self, route: Route) {
+        self.requests.get_or_create(&RequestLabels { route, status: StatusClass::ClientGone }).inc();
     }
 
     /// Starts measuring an inference request.

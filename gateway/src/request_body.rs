@@ -1,29 +1,48 @@
-//! From a request's bytes to a typed value: size, time, type of content, syntax, types.
+//! From a request's bytes to a typed value: type of content, size, time, coding, syntax, types.
 
 use std::time::Duration;
 
-use actix_web::{HttpMessage as _, HttpRequest, http::header::CONTENT_LENGTH, web::Payload};
+use actix_web::{
+    HttpMessage as _, HttpRequest,
+    http::header::CONTENT_LENGTH,
+    web::{self, Payload},
+};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::openai::error::ApiError;
+use crate::{App, content_coding::ContentCoding, openai::error::ApiError};
 
 /// A client that needs longer for its body keeps a place from others.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Reads a JSON body of at most `limit` bytes.
+/// Larger bodies, and all that are compressed, are parsed away from the threads that serve connections.
+const LARGE: usize = 64 * 1024;
+
+/// Reads a JSON body of at most `limit` bytes, compressed or not. What the head already tells is refused before anything is
+/// read.
 ///
 /// # Errors
 /// 415, 413, 408, or 400 that names the place of the mistake.
-pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, body: Payload, limit: usize) -> Result<T, ApiError> {
+pub(crate) async fn read_json<T: DeserializeOwned + Send + 'static>(
+    request: &HttpRequest,
+    body: Payload,
+    limit: usize,
+) -> Result<T, ApiError> {
     if request.content_type() != "application/json" {
         return Err(ApiError::unsupported_media_type());
     }
+    let coding = ContentCoding::of(request.headers())?;
     if announced_length(request).is_some_and(|length| length > limit as u64) {
         return Err(ApiError::body_too_large(limit));
     }
-    parse(&read(body, limit).await?)
+    let bytes = read(body, limit).await?;
+    match (coding, request.app_data::<web::Data<App>>()) {
+        (None, _) if bytes.len() <= LARGE => parse(&bytes),
+        (None, Some(app)) => app.cpu_pool.run(move || parse(&bytes)).await?,
+        (Some(coding), Some(app)) => app.cpu_pool.run(move || parse(&coding.decode(&bytes, limit)?)).await?,
+        (_, None) => Err(ApiError::internal("a body was read outside the app")),
+    }
 }
 
 fn announced_length(request: &HttpRequest) -> Option<u64> {

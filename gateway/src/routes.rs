@@ -1,15 +1,19 @@
 //! The table of routes.
 
 use actix_web::{
-    HttpResponse, Resource, Route as Method,
+    HttpRequest, HttpResponse, Resource, Route as Method,
     dev::HttpServiceFactory,
+    guard,
     http::header::ALLOW,
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
 use prometheus_client::encoding::EncodeLabelValue;
 
-use crate::{attestation, chat, health, metrics, models, openai::error::ApiError, receipt::receipted};
+use crate::{attestation, chat, health, metrics, models, openai::error::ApiError, receipt::receipted, version};
+
+/// All routes of OpenAI's API begin with this.
+pub(crate) const OPENAI_PREFIX: &str = "/v1/";
 
 const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 const MODELS: &str = "/v1/models";
@@ -19,6 +23,8 @@ const ACTIVATE: &str = "/attestation/activate";
 const MANIFEST: &str = "/attestation/manifests/{sha256}";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
+const HEALTH: &str = "/health";
+const VERSION: &str = "/version";
 const METRICS: &str = "/metrics";
 
 /// A route by name, for logs and metrics: what clients put into paths stays out of both.
@@ -31,6 +37,8 @@ pub(crate) enum Route {
     Manifest,
     Livez,
     Readyz,
+    Health,
+    Version,
     Metrics,
     Unknown,
 }
@@ -46,6 +54,8 @@ impl Route {
             Some(MANIFEST) => Self::Manifest,
             Some(LIVEZ) => Self::Livez,
             Some(READYZ) => Self::Readyz,
+            Some(HEALTH) => Self::Health,
+            Some(VERSION) => Self::Version,
             Some(METRICS) => Self::Metrics,
             _ => Self::Unknown,
         }
@@ -55,15 +65,26 @@ impl Route {
 pub(crate) fn configure(service: &mut ServiceConfig) {
     service
         .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
-        .service(resource(MODELS, web::get().to(models::list), "GET"))
-        .service(resource(MODEL, web::get().to(models::retrieve), "GET"))
-        .service(resource(ATTESTATION, web::get().to(attestation::evidence), "GET"))
+        .service(readable(MODELS, get().to(models::list)))
+        .service(readable(MODEL, get().to(models::retrieve)))
+        .service(readable(ATTESTATION, get().to(attestation::evidence)))
         .service(resource(ACTIVATE, web::post().to(attestation::activate), "POST"))
-        .service(resource(MANIFEST, web::get().to(attestation::manifest), "GET"))
-        .service(resource(LIVEZ, web::get().to(health::livez), "GET"))
-        .service(resource(READYZ, web::get().to(health::readyz), "GET"))
-        .service(resource(METRICS, web::get().to(metrics::metrics), "GET"))
+        .service(readable(MANIFEST, get().to(attestation::manifest)))
+        .service(readable(LIVEZ, get().to(health::livez)))
+        .service(readable(READYZ, get().to(health::readyz)))
+        .service(readable(HEALTH, get().to(health::health)))
+        .service(readable(VERSION, get().to(version::version)))
+        .service(readable(METRICS, get().to(metrics::metrics)))
         .default_service(web::to(unknown_route));
+}
+
+/// GET, and HEAD, which is GET without the body (RFC 9110, section 9.3.2).
+fn get() -> Method {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+fn readable(path: &str, get: Method) -> impl HttpServiceFactory + 'static {
+    resource(path, get, "GET, HEAD")
 }
 
 /// A route of the model: each of its responses has a receipt.
@@ -81,6 +102,6 @@ async fn method_not_allowed(allow: &'static str) -> HttpResponse {
     response
 }
 
-async fn unknown_route() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::not_found("There is no such route."))
+async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::unknown_url(request.method().as_str(), request.path()))
 }

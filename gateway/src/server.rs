@@ -10,7 +10,14 @@ use std::{
 
 use actix_web::{App as ActixApp, HttpServer, dev, middleware::from_fn, web};
 
-use crate::{App, observe::observe, receipt::number_requests, routes, tls::ServerIdentity};
+use crate::{
+    App,
+    cors::AllowedOrigins,
+    observe::{observe, render_errors},
+    receipt::number_requests,
+    routes,
+    tls::ServerIdentity,
+};
 
 /// Seconds that answers in progress get to finish when the server stops.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 30;
@@ -36,15 +43,32 @@ pub enum StartError {
     Tls(#[from] rustls::Error),
 }
 
-/// Serves `app` on `listener` over TLS 1.3, with `workers` threads. Signals are left to the caller.
+/// How the server serves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Threads that serve connections.
+    pub workers: NonZeroUsize,
+    /// The web pages that may call from a browser.
+    pub allow_origins: AllowedOrigins,
+}
+
+/// Serves `app` on `listener` over TLS 1.3, with HTTP/2 or HTTP/1.1. Signals are left to the caller.
 ///
 /// # Errors
 /// [`StartError`] if the listener or the TLS configuration cannot be used.
-pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, workers: NonZeroUsize) -> Result<Server, StartError> {
+pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, settings: Settings) -> Result<Server, StartError> {
+    let Settings { workers, allow_origins } = settings;
     let address = listener.local_addr()?;
     let (app, signer) = (web::Data::new(app), web::Data::from(identity.receipt_signer()));
     let factory = move || {
-        ActixApp::new().app_data(app.clone()).app_data(signer.clone()).wrap(from_fn(observe)).configure(routes::configure)
+        // What comes last is outermost.
+        ActixApp::new()
+            .app_data(app.clone())
+            .app_data(signer.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(render_errors))
+            .wrap(allow_origins.middleware())
+            .wrap(from_fn(observe))
     };
     let server = HttpServer::new(factory)
         .workers(workers.get())

@@ -80,7 +80,8 @@ impl Gateway {
             activations_per_second: config.tpm.activations_per_second,
         };
         let app = App::new(self.engine.clone(), self.model, Arc::new(self.attester), limits);
-        let server = server::serve(app, listen(config)?, &self.identity, config.server.workers)?;
+        let settings = server::Settings { workers: config.server.workers, allow_origins: config.http.cors.allow_origins.clone() };
+        let server = server::serve(app, listen(config)?, &self.identity, settings)?;
         tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");
         let stop = server.stop_handle();
         // In a task of its own: stopping is an exchange with the server, which has to go on running for it.

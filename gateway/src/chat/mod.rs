@@ -10,4 +10,3 @@ mod valid;
 mod whole;
 
 pub(crate) use handler::create_chat_completion;
-pub(crate) use prompt::{Prompt, room};

@@ -49,8 +49,7 @@ impl Prompt {
         if source.template.is_none() && source.turns.iter().map(Turn::text_len).sum::<usize>() <= LARGE {
             return pipeline.run(&source);
         }
-        let prompt = tokio::task::spawn_blocking(move || pipeline.run(&source));
-        prompt.await.map_err(|_| ApiError::internal("the thread that tokenised a prompt failed"))?
+        app.cpu_pool.run(move || pipeline.run(&source)).await?
     }
 }
 

@@ -3,12 +3,13 @@
 use blindllama_engine::Constraint;
 
 use crate::{
+    config::StructuredLimits,
     openai::{
         error::ApiError,
         tools::{Tool, ToolChoice, ToolChoiceMode},
     },
     output::{OutputFormat, ToolMode},
-    structured::{StructuredLimits, named_tool, required_tools},
+    structured::{named_tool, required_tools},
 };
 
 /// What a request says of tools.

@@ -1,12 +1,13 @@
 //! From what was asked to what can be done: every check that needs no tokens.
 
 use actix_web::HttpRequest;
-use blindllama_engine::Constraint;
-use minijinja::Value as TemplateValue;
+use blindllama_engine::{Constraint, ModelInfo};
+use serde_json::{Value, json};
 
 use super::tool_choice::ToolUse;
 use crate::{
     App,
+    config::{ApiConfig, StructuredLimits},
     openai::{
         chat_request::{ChatRequest, ReasoningEffort},
         error::ApiError,
@@ -108,7 +109,7 @@ impl ValidChat {
 fn constraint(
     sampling: &mut SamplingParameters,
     tools: Option<Constraint>,
-    limits: &structured::StructuredLimits,
+    limits: &StructuredLimits,
 ) -> Result<Option<Constraint>, ApiError> {
     let format = structured::constraint(sampling.response_format.take(), sampling.structured_outputs.take(), limits)?;
     match (format, tools) {
@@ -120,7 +121,7 @@ fn constraint(
     }
 }
 
-fn rendering(chat: &ChatRequest, api: &crate::config::ApiConfig) -> Result<Rendering, ApiError> {
+fn rendering(chat: &ChatRequest, api: &ApiConfig) -> Result<Rendering, ApiError> {
     let refused = |param: &str| Err(ApiError::invalid(format!("{param} is not allowed by this server.")).param(param));
     if chat.chat_template.is_some() && !api.request_chat_template {
         return refused("chat_template");
@@ -129,21 +130,21 @@ fn rendering(chat: &ChatRequest, api: &crate::config::ApiConfig) -> Result<Rende
         return refused("chat_template_kwargs");
     }
     let mut rendering = Rendering {
-        tools: chat.tools.as_ref().map(TemplateValue::from_serialize),
-        documents: chat.documents.as_ref().map(TemplateValue::from_serialize),
+        tools: chat.tools.as_ref().map(|tools| json!(tools)),
+        documents: chat.documents.as_ref().map(|documents| json!(documents)),
         end: end(chat)?,
         ..Rendering::default()
     };
     if let Some(effort) = chat.reasoning_effort {
-        rendering.variables.insert("reasoning_effort".to_owned(), TemplateValue::from_serialize(effort));
-        rendering.variables.insert("enable_thinking".to_owned(), (effort != ReasoningEffort::None).into());
+        rendering.variables.insert("reasoning_effort".to_owned(), json!(effort));
+        rendering.variables.insert("enable_thinking".to_owned(), Value::Bool(effort != ReasoningEffort::None));
     }
     for (name, value) in chat.chat_template_kwargs.iter().flatten() {
         if Rendering::RESERVED.contains(&name.as_str()) {
             let message = format!("chat_template_kwargs cannot set `{name}`: it has a parameter of its own, or none.");
             return Err(ApiError::invalid(message).param("chat_template_kwargs"));
         }
-        rendering.variables.insert(name.clone(), TemplateValue::from_serialize(value));
+        rendering.variables.insert(name.clone(), value.clone());
     }
     Ok(rendering)
 }
@@ -158,7 +159,7 @@ fn end(chat: &ChatRequest) -> Result<PromptEnd, ApiError> {
     }
 }
 
-fn logprobs(chat: &ChatRequest, model: &blindllama_engine::ModelInfo) -> Result<Option<u32>, ApiError> {
+fn logprobs(chat: &ChatRequest, model: &ModelInfo) -> Result<Option<u32>, ApiError> {
     match (chat.logprobs.unwrap_or(false), chat.top_logprobs) {
         (true, top) => Ok(logprob_count("top_logprobs", top, model)?.or(Some(0))),
         (false, None | Some(0)) => Ok(None),

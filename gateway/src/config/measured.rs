@@ -6,7 +6,8 @@ use blindllama_attest::canonical_json::{NotCanonical, to_canonical_json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ApiConfig, Device, GatewayConfig, PcrIndex};
+use super::{ApiConfig, Device, GatewayConfig, LimitsConfig, PcrIndex};
+use crate::cors::AllowedOrigins;
 
 /// What the configuration means, without what differs between hosts of one release: addresses, paths, the number of
 /// threads and the way to the TPM stay out, so that one release has one digest everywhere.
@@ -14,15 +15,23 @@ use super::{ApiConfig, Device, GatewayConfig, PcrIndex};
 struct Measured<'a> {
     version: u32,
     server: MeasuredServer,
+    http: MeasuredHttp<'a>,
     model: MeasuredModel,
     engine: MeasuredEngine<'a>,
     api: &'a ApiConfig,
+    limits: &'a LimitsConfig,
     tpm: MeasuredTpm<'a>,
 }
 
 #[derive(Serialize)]
 struct MeasuredServer {
     max_body_bytes: usize,
+}
+
+/// Which pages may read answers in a user's browser is a promise to that user.
+#[derive(Serialize)]
+struct MeasuredHttp<'a> {
+    cors_allow_origins: &'a AllowedOrigins,
 }
 
 #[derive(Serialize)]
@@ -53,6 +62,7 @@ impl GatewayConfig {
         to_canonical_json(&Measured {
             version: 1,
             server: MeasuredServer { max_body_bytes: self.server.max_body_bytes.get() },
+            http: MeasuredHttp { cors_allow_origins: &self.http.cors.allow_origins },
             model: MeasuredModel { name: self.model.served_name() },
             engine: MeasuredEngine {
                 device: self.engine.device,
@@ -60,6 +70,7 @@ impl GatewayConfig {
                 vllm: self.engine.vllm.as_map(),
             },
             api: &self.api,
+            limits: &self.limits,
             tpm: MeasuredTpm {
                 pcrs: &self.tpm.pcrs,
                 application_pcr: self.tpm.application_pcr,

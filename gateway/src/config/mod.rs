@@ -5,6 +5,7 @@
 
 mod api;
 mod error;
+mod limits;
 mod measured;
 mod sections;
 mod tpm;
@@ -20,7 +21,8 @@ use serde::Deserialize;
 
 pub use api::{ApiConfig, UnknownParameters};
 pub use error::ConfigError;
-pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig};
+pub use limits::{LimitsConfig, StructuredLimits};
+pub use sections::{CorsConfig, Device, EngineConfig, HttpConfig, ModelConfig, ServerConfig};
 pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
 pub use vllm::VllmArguments;
 
@@ -31,10 +33,16 @@ pub struct GatewayConfig {
     /// The HTTP server.
     #[serde(default)]
     pub server: ServerConfig,
+    /// What HTTP clients may do.
+    #[serde(default)]
+    pub http: HttpConfig,
     /// The model that is served.
     pub model: ModelConfig,
     /// How the model is run.
     pub engine: EngineConfig,
+    /// How much one request may ask for.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// How requests are read, and answers are written.
     #[serde(default)]
     pub api: ApiConfig,

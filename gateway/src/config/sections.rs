@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::VllmArguments;
+use crate::cors::AllowedOrigins;
 
 /// `[server]`: the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,6 +31,22 @@ impl Default for ServerConfig {
             workers: NonZeroUsize::MIN.saturating_add(1),
         }
     }
+}
+
+/// `[http]`: what HTTP clients may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// `[http.cors]`: calls from web pages.
+    pub cors: CorsConfig,
+}
+
+/// `[http.cors]`: calls from web pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CorsConfig {
+    /// The pages' origins; none where absent.
+    pub allow_origins: AllowedOrigins,
 }
 
 /// `[model]`: the model that is served.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use figment::Jail;
 
 use super::*;
+use crate::cors::AllowedOrigins;
 
 const MINIMAL: &str = r#"
 [model]
@@ -150,6 +151,16 @@ fn impossible_values_are_refused() {
 }
 
 #[test]
+fn origins_are_off_by_default_and_a_wrong_one_is_named() {
+    assert_eq!(load(MINIMAL).unwrap().http.cors.allow_origins, AllowedOrigins::None);
+    let with = |origins: &str| load(&format!("{MINIMAL}[http.cors]\nallow_origins = {origins}"));
+    let (one, other) = (with("[\"https://a\", \"https://b\"]").unwrap(), with("[\"https://b\", \"https://a\"]").unwrap());
+    assert_eq!(one.measured().unwrap(), other.measured().unwrap());
+    let error = with("[\"https://a\", \"https://b/\"]").unwrap_err();
+    assert!(error.starts_with("gateway.toml: http.cors.allow_origins: \"https://b/\" is no origin"), "{error}");
+}
+
+#[test]
 fn what_differs_between_hosts_is_not_measured() {
     let measured = load(MINIMAL).unwrap().measured().unwrap();
     for (from, to) in [
@@ -174,6 +185,7 @@ fn what_changes_the_meaning_is_measured() {
         ("name = \"a\"", "name = \"b\""),
         ("128", "129"),
         ("[model]", "[server]\nmax_body_bytes = 7\n[model]"),
+        ("[model]", "[http.cors]\nallow_origins = [\"*\"]\n[model]"),
         ("\"cpu\"", "\"cuda\""),
         ("\"cpu\"", "\"cpu\"\nmax_requests = 1"),
         ("[tpm]", "[tpm]\npcrs = [14, 15]"),

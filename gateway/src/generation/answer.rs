@@ -85,7 +85,9 @@ impl Answer {
             text.push_str(&released.text);
             if let Some(stop) = released.stop {
                 token_ids.truncate(index + 1);
-                logprobs.as_mut().map(|logprobs| logprobs.truncate(index + 1));
+                if let Some(logprobs) = &mut logprobs {
+                    logprobs.truncate(index + 1);
+                }
                 let finish = Some(Finish { reason: FinishReason::Stop, stop: Some(StopReason::Text(stop)) });
                 return Ok(Piece { text, token_ids, logprobs, prompt_logprobs, cached_prompt_tokens, finish });
             }

@@ -6,4 +6,4 @@ mod token_texts;
 
 pub(crate) use answer::{Finish, Piece};
 pub(crate) use answers::{Answers, Setup};
-pub(crate) use token_texts::{Position, TokenTexts};
+pub(crate) use token_texts::TokenTexts;

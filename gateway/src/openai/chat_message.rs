@@ -64,6 +64,7 @@ pub enum ContentPart {
     Text {
         /// The text.
         text: String,
+        /// What is not understood.
         #[serde(flatten)]
         unknown: Unknown,
     },
@@ -71,6 +72,7 @@ pub enum ContentPart {
     Refusal {
         /// Its words.
         refusal: String,
+        /// What is not understood.
         #[serde(flatten)]
         unknown: Unknown,
     },

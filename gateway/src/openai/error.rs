@@ -9,7 +9,10 @@ use actix_web::{
 use blindllama_engine::EngineError;
 use serde::Serialize;
 
-use crate::request_id::RequestId;
+use crate::{content_coding, request_id::RequestId};
+
+/// The longest method and path, in characters, that an error repeats.
+const MAX_REPEATED: usize = 128;
 
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -97,6 +100,13 @@ impl ApiError {
         Self::new(ErrorStatus::NotFound, message)
     }
 
+    /// 404: no route has that path. The words are OpenAI's own.
+    #[must_use]
+    pub fn unknown_url(method: &str, path: &str) -> Self {
+        let short = |text: &str| text.chars().take(MAX_REPEATED).collect::<String>();
+        Self::not_found(format!("Invalid URL ({} {})", short(method), short(path)))
+    }
+
     /// 404: this gateway does not serve that model.
     #[must_use]
     pub fn model_not_found(model: &str) -> Self {
@@ -121,6 +131,15 @@ impl ApiError {
         Self::new(ErrorStatus::PayloadTooLarge, format!("The request body is larger than the limit of {limit} bytes."))
     }
 
+    /// 413: the body is larger than allowed once it is decompressed.
+    #[must_use]
+    pub fn decoded_body_too_large(limit: usize) -> Self {
+        Self::new(
+            ErrorStatus::PayloadTooLarge,
+            format!("The request body, decompressed, is larger than the limit of {limit} bytes."),
+        )
+    }
+
     /// 414: the path with its query, or the method, is longer than a receipt repeats.
     #[must_use]
     pub fn uri_too_long(most_of_path: usize, most_of_method: usize) -> Self {
@@ -132,6 +151,13 @@ impl ApiError {
     #[must_use]
     pub fn unsupported_media_type() -> Self {
         Self::new(ErrorStatus::UnsupportedMediaType, "The content type has to be application/json.")
+    }
+
+    /// 415 with `Accept-Encoding`: the body has a coding that is not supported.
+    #[must_use]
+    pub fn unsupported_content_coding() -> Self {
+        let message = format!("The content encoding has to be one of {}, or none.", content_coding::ACCEPTED);
+        Self::new(ErrorStatus::UnsupportedMediaType, message)
     }
 
     /// 400: prompt and answer do not fit the model's context.
@@ -161,6 +187,16 @@ impl ApiError {
     /// 500: our own fault. `reason` is for the log and must not hold content.
     pub fn internal(reason: impl Into<String>) -> Self {
         Self { internal: Some(reason.into()), ..Self::new(ErrorStatus::Internal, "The server had an internal error.") }
+    }
+
+    /// An error that the HTTP library found in a request.
+    pub(crate) fn of_the_library(error: &actix_web::Error) -> Self {
+        let status = error.as_response_error().status_code();
+        if status.is_client_error() {
+            Self::invalid(error.to_string())
+        } else {
+            Self::internal(format!("HTTP library: {status}"))
+        }
     }
 
     /// Names the parameter that is at fault.
@@ -194,6 +230,9 @@ impl ApiError {
         let mut response = HttpResponse::build(self.status.code());
         if matches!(self.status, ErrorStatus::Overloaded | ErrorStatus::TooManyRequests) {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if self.status == ErrorStatus::UnsupportedMediaType {
+            response.insert_header((header::ACCEPT_ENCODING, content_coding::ACCEPTED));
         }
         match request_id {
             Some(id) if self.status == ErrorStatus::Internal => {

@@ -8,7 +8,7 @@ mod unknown;
 use blindllama_engine::{Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, Stopping};
 
 pub(crate) use bounds::{at_most, between, logprob_count};
-pub(crate) use unknown::{IgnoredParameters, settle_unknown};
+pub(crate) use unknown::{IgnoredParameters, X_IGNORED, settle_unknown};
 
 use crate::{
     openai::{error::ApiError, sampling::SamplingParameters},

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{App, observe::render_error, openai::error::ApiError};
 
-const X_RECEIPT: HeaderName = HeaderName::from_static("x-blindllama-receipt");
+/// The receipt of a whole response.
+pub(crate) const X_RECEIPT: HeaderName = HeaderName::from_static("x-blindllama-receipt");
 
 /// Opens a receipt for the request, and signs it unless the response is a stream, which does so itself.
 ///

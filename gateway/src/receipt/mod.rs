@@ -11,7 +11,7 @@ mod signer;
 mod stream;
 
 pub(crate) use connection::number_requests;
-pub(crate) use middleware::receipted;
+pub(crate) use middleware::{X_RECEIPT, receipted};
 pub(crate) use open::TokenCounts;
 pub(crate) use signer::ReceiptSigner;
 pub(crate) use stream::StreamReceipt;

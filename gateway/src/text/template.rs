@@ -51,13 +51,13 @@ pub enum RenderError {
 #[derive(Clone, Default)]
 pub struct Rendering {
     /// The tools that the model may call.
-    pub tools: Option<Value>,
+    pub tools: Option<serde_json::Value>,
     /// Texts for templates that answer from documents.
-    pub documents: Option<Value>,
+    pub documents: Option<serde_json::Value>,
     /// How the prompt ends.
     pub end: PromptEnd,
     /// More variables, by name.
-    pub variables: BTreeMap<String, Value>,
+    pub variables: BTreeMap<String, serde_json::Value>,
 }
 
 /// How a prompt ends.
@@ -76,13 +76,13 @@ pub enum PromptEnd {
 #[derive(Serialize)]
 struct Context<'a> {
     messages: &'a Conversation<'a>,
-    tools: &'a Option<Value>,
-    documents: &'a Option<Value>,
+    tools: &'a Option<serde_json::Value>,
+    documents: &'a Option<serde_json::Value>,
     add_generation_prompt: bool,
     #[serde(flatten)]
     special_tokens: &'a BTreeMap<String, String>,
     #[serde(flatten)]
-    variables: &'a BTreeMap<String, Value>,
+    variables: &'a BTreeMap<String, serde_json::Value>,
 }
 
 impl Rendering {

@@ -22,7 +22,8 @@ use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     attestation::{ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
-    server::{self, StopHandle},
+    cors::AllowedOrigins,
+    server::{self, Settings, StopHandle},
     text::Tokenizer,
     tls::ServerIdentity,
 };
@@ -53,6 +54,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start() -> Self {
+        Self::start_for(AllowedOrigins::None)
+    }
+
+    /// A gateway that web pages of these origins may call.
+    pub(crate) fn start_for(allow_origins: AllowedOrigins) -> Self {
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
         let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap();
@@ -75,7 +81,8 @@ impl Gateway {
         let app = App::new(engine.clone(), model, attester, limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // One worker: whatever stands still there stands still for all.
-        let server = server::serve(app, listener, &identity, NonZeroUsize::MIN).unwrap();
+        let settings = Settings { workers: NonZeroUsize::MIN, allow_origins };
+        let server = server::serve(app, listener, &identity, settings).unwrap();
         let (address, stop) = (server.address(), server.stop_handle());
         Self { engine, requests, tokenizer, binding, address, stop, running: tokio::spawn(server) }
     }

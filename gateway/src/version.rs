@@ -1,0 +1,17 @@
+//! What is running.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use crate::App;
+
+#[derive(Serialize)]
+struct Version<'a> {
+    version: &'static str,
+    engine: &'a str,
+}
+
+/// `GET /version`: the gateway's own version under vLLM's key, and beside it the engine with its version.
+pub(crate) async fn version(app: web::Data<App>) -> HttpResponse {
+    HttpResponse::Ok().json(Version { version: env!("CARGO_PKG_VERSION"), engine: &app.engine.model().engine })
+}

@@ -114,16 +114,13 @@ pub(super) const RECORDED: &[Recorded] = &[
     (MISTRAL, r#"[TOOL_CALLS]f{"a": 1} and then"#, &[("f", r#"{"a": 1}"#), (TEXT, " and then")]),
     (MISTRAL, "[1] and [TOOL", &[(TEXT, "[1] and [TOOL")]),
     (MISTRAL, "[TOOL_CALLS]", &[(TEXT, "[TOOL_CALLS]")]),
+    (MISTRAL, "[TOOL_CALLS] [TOOL_CALLS]\n[1]", &[(TEXT, "[TOOL_CALLS] [TOOL_CALLS]\n[1]")]),
     (MISTRAL, "[TOOL_CALLS]none, sorry", &[(TEXT, "[TOOL_CALLS]none, sorry")]),
     (MISTRAL, "[TOOL_CALLS]a b{}", &[(TEXT, "[TOOL_CALLS]a b{}")]),
     (MISTRAL, "[TOOL_CALLS][TOOL", &[(TEXT, "[TOOL_CALLS][TOOL")]),
     (MISTRAL, "[TOOL_CALLS]name[AR", &[(TEXT, "[TOOL_CALLS]name[AR")]),
     (MISTRAL, r#"[TOOL_CALLS][{"name": "a", "arguments": {"#, &[("a", "{")]),
-    (
-        MISTRAL,
-        r#"[TOOL_CALLS][{"name": "a", "arguments": {}}, {"name": "b"}]"#,
-        &[("a", "{}"), (TEXT, r#"[TOOL_CALLS], {"name": "b"}]"#)],
-    ),
+    (MISTRAL, r#"[TOOL_CALLS][{"name": "a", "arguments": {}}, {"name": "b"}]"#, &[("a", "{}"), (TEXT, r#", {"name": "b"}]"#)]),
     // Pythonic
     (
         PYTHONIC,

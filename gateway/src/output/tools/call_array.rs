@@ -19,8 +19,9 @@ enum Stage {
 }
 
 impl CallArray {
-    pub(super) const fn new(arguments_keys: &'static [&'static str]) -> Self {
-        Self { arguments_keys, stage: Stage::Open, text: String::new() }
+    /// `before` is markup that belongs to the first call, and is text if there is none.
+    pub(super) const fn after(before: String, arguments_keys: &'static [&'static str]) -> Self {
+        Self { arguments_keys, stage: Stage::Open, text: before }
     }
 
     /// Reads on, and takes what it read from the front of `text`. What is no call ends the array; calls before it stay.
@@ -28,19 +29,15 @@ impl CallArray {
         loop {
             if let Stage::InItem(call) = &mut self.stage {
                 match call.push(text, events) {
-                    Outcome::More => return Outcome::More,
-                    Outcome::NotACall(item) => return Outcome::NotACall(std::mem::take(&mut self.text) + &item),
-                    Outcome::Ended => {
-                        self.text.clear();
-                        self.stage = Stage::CommaOrClose;
-                    }
+                    Outcome::Ended => self.stage = Stage::CommaOrClose,
+                    outcome => return outcome,
                 }
             }
             self.take(text, text.len() - text.trim_start_matches(WHITE_SPACE).len());
             let Some(byte) = text.bytes().next() else { return Outcome::More };
             self.stage = match (&self.stage, byte) {
                 (Stage::Item, b'{') => {
-                    self.stage = Stage::InItem(CallObject::new(self.arguments_keys));
+                    self.stage = Stage::InItem(CallObject::after(std::mem::take(&mut self.text), self.arguments_keys));
                     continue;
                 }
                 (Stage::Open, b'[') | (Stage::CommaOrClose, b',') => Stage::Item,
@@ -55,11 +52,10 @@ impl CallArray {
     }
 
     /// The output has ended: the text since the last call.
-    pub(super) fn finish(&mut self) -> String {
-        let text = std::mem::take(&mut self.text);
+    pub(super) fn finish(&mut self) -> Option<String> {
         match &mut self.stage {
-            Stage::InItem(call) => call.finish().map(|item| text + &item).unwrap_or_default(),
-            Stage::Open | Stage::Item | Stage::CommaOrClose => text,
+            Stage::InItem(call) => call.finish(),
+            Stage::Open | Stage::Item | Stage::CommaOrClose => Some(std::mem::take(&mut self.text)),
         }
     }
 

@@ -29,13 +29,13 @@ pub(super) enum Outcome {
     More,
     /// The call is over: whole, or broken in its arguments, whose start was told.
     Ended,
-    /// There is no call; the text so far. What cannot follow was left.
+    /// There is no call; the text so far, that before it included. What cannot follow was left.
     NotACall(String),
 }
 
 enum Call {
     Unknown {
-        /// All text so far.
+        /// All text so far, and what was before it.
         text: String,
         name: Option<String>,
         /// Arguments that came before the name.
@@ -72,8 +72,9 @@ enum Role {
 }
 
 impl CallObject {
-    pub(super) fn new(arguments_keys: &'static [&'static str]) -> Self {
-        let call = Call::Unknown { text: String::new(), name: None, arguments: None };
+    /// `before` is markup that belongs to the call, and is text if there is none.
+    pub(super) const fn after(before: String, arguments_keys: &'static [&'static str]) -> Self {
+        let call = Call::Unknown { text: before, name: None, arguments: None };
         Self { arguments_keys, stage: Stage::Open, token: String::new(), call }
     }
 

@@ -18,7 +18,7 @@ pub(super) struct RequiredReader {
 
 impl RequiredReader {
     pub(super) const fn new() -> Self {
-        Self { array: Some(CallArray::new(ARGUMENTS)) }
+        Self { array: Some(CallArray::after(String::new(), ARGUMENTS)) }
     }
 }
 
@@ -36,8 +36,8 @@ impl ToolReader for RequiredReader {
     }
 
     fn finish(&mut self, events: &mut Events) {
-        if let Some(array) = &mut self.array {
-            events.content(&array.finish());
+        if let Some(text) = self.array.as_mut().and_then(CallArray::finish) {
+            events.content(&text);
         }
     }
 }

@@ -35,10 +35,7 @@ impl ToolReader for HermesReader {
                 match call.push(&mut text, events) {
                     Outcome::More => return,
                     Outcome::Ended => self.unclosed = true,
-                    Outcome::NotACall(call) => {
-                        events.content(TOOL_CALL);
-                        events.content(&call);
-                    }
+                    Outcome::NotACall(text) => events.content(&text),
                 }
                 self.call = None;
             }
@@ -47,7 +44,7 @@ impl ToolReader for HermesReader {
                 Some(Piece::Text(text)) => events.content(text),
                 Some(Piece::Marker(TOOL_CALL)) => {
                     self.unclosed = false;
-                    self.call = Some(CallObject::new(ARGUMENTS));
+                    self.call = Some(CallObject::after(TOOL_CALL.to_owned(), ARGUMENTS));
                 }
                 Some(Piece::Marker(_)) if std::mem::take(&mut self.unclosed) => {}
                 Some(Piece::Marker(end)) => events.content(end),
@@ -57,9 +54,8 @@ impl ToolReader for HermesReader {
 
     fn finish(&mut self, events: &mut Events) {
         events.content(self.search.finish());
-        if let Some(call) = self.call.as_mut().and_then(CallObject::finish) {
-            events.content(TOOL_CALL);
-            events.content(&call);
+        if let Some(text) = self.call.as_mut().and_then(CallObject::finish) {
+            events.content(&text);
         }
     }
 }

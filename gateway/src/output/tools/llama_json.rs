@@ -45,8 +45,8 @@ impl ToolReader for LlamaJsonReader {
                 Stage::Call(call) => match call.push(&mut text, events) {
                     Outcome::More => return,
                     Outcome::Ended => Stage::Text,
-                    Outcome::NotACall(call) => {
-                        events.content(&call);
+                    Outcome::NotACall(text) => {
+                        events.content(&text);
                         Stage::NoMoreCalls
                     }
                 },
@@ -57,7 +57,7 @@ impl ToolReader for LlamaJsonReader {
                         continue;
                     }
                     Some(Piece::Marker(OPEN)) => {
-                        let mut call = CallObject::new(ARGUMENTS);
+                        let mut call = CallObject::after(String::new(), ARGUMENTS);
                         // Nothing can be decided by the first brace.
                         call.push(&mut &*OPEN, events);
                         Stage::Call(call)
@@ -70,8 +70,10 @@ impl ToolReader for LlamaJsonReader {
 
     fn finish(&mut self, events: &mut Events) {
         events.content(self.search.finish());
-        if let Stage::Call(call) = &mut self.stage {
-            events.content(&call.finish().unwrap_or_default());
+        if let Stage::Call(call) = &mut self.stage
+            && let Some(text) = call.finish()
+        {
+            events.content(&text);
         }
     }
 }

@@ -23,14 +23,15 @@ const ARGUMENTS: &[&str] = &["arguments"];
 pub(super) struct MistralReader {
     calls: MarkerSearch,
     stage: Stage,
-    /// Markers, and white space after them, before what may be a call.
-    markers: String,
 }
 
 enum Stage {
     Text,
     /// After the marker, which models repeat at times.
-    Start,
+    Start {
+        /// It and its repetitions, and white space between them.
+        markers: String,
+    },
     Array(CallArray),
     /// An array's brackets are missing.
     Object(CallObject),
@@ -41,7 +42,7 @@ enum Stage {
 /// `name{` or `name[ARGS]{`.
 struct Name {
     search: MarkerSearch,
-    /// All text so far.
+    /// The markers, and all text so far.
     text: String,
     name: String,
     /// `[ARGS]` has come: only white space and the brace can follow.
@@ -50,35 +51,30 @@ struct Name {
 
 impl MistralReader {
     pub(super) fn new() -> Self {
-        Self { calls: MarkerSearch::new(&[TOOL_CALLS]), stage: Stage::Text, markers: String::new() }
+        Self { calls: MarkerSearch::new(&[TOOL_CALLS]), stage: Stage::Text }
     }
 
     /// Reads on in the current stage. The next one, or `None` where `text` is used up.
     fn step(&mut self, text: &mut &str, events: &mut Events) -> Option<Stage> {
         let outcome = match &mut self.stage {
             Stage::Text => {
-                return match self.calls.next(text)? {
+                return Some(match self.calls.next(text)? {
+                    Piece::Marker(marker) => Stage::Start { markers: marker.to_owned() },
                     Piece::Text(text) => {
                         events.content(text);
-                        Some(Stage::Text)
+                        Stage::Text
                     }
-                    Piece::Marker(marker) => {
-                        self.markers.push_str(marker);
-                        Some(Stage::Start)
-                    }
-                };
+                });
             }
-            Stage::Start => return self.start(text, events),
+            Stage::Start { markers } => {
+                let piece = self.calls.next(text)?;
+                let markers = std::mem::take(markers);
+                return Some(self.start(markers, &piece, events));
+            }
             Stage::Array(array) => array.push(text, events),
             Stage::Object(object) => object.push(text, events),
             Stage::Name(name) => match name.push(text) {
-                Outcome::Ended => {
-                    events.call(std::mem::take(&mut name.name));
-                    events.arguments(OPEN);
-                    let mut arguments = JsonScanner::new();
-                    arguments.push(OPEN);
-                    return Some(Stage::Arguments(arguments));
-                }
+                Outcome::Ended => return Some(Stage::Arguments(name.arguments(events))),
                 outcome => outcome,
             },
             Stage::Arguments(scanner) => {
@@ -92,37 +88,35 @@ impl MistralReader {
         };
         match outcome {
             Outcome::More => return None,
-            Outcome::Ended => self.markers.clear(),
-            Outcome::NotACall(text) => self.no_call(&text, events),
+            Outcome::Ended => {}
+            Outcome::NotACall(text) => events.content(&text),
         }
         Some(Stage::Text)
     }
 
-    fn no_call(&mut self, text: &str, events: &mut Events) {
-        events.content(&std::mem::take(&mut self.markers));
-        events.content(text);
-    }
-
-    /// Finds out which format follows, and starts to read it.
-    fn start(&mut self, text: &mut &str, events: &mut Events) -> Option<Stage> {
-        let mut piece = match self.calls.next(text)? {
-            Piece::Text(piece) => piece,
-            Piece::Marker(marker) => marker,
+    /// Finds out which format follows the markers, and starts to read it.
+    fn start(&mut self, mut markers: String, piece: &Piece<'_>, events: &mut Events) -> Stage {
+        let (Piece::Text(piece) | Piece::Marker(piece)) = piece;
+        let call = piece.trim_start();
+        self.stage = match call.chars().next() {
+            Some(_) if *piece != TOOL_CALLS => {
+                markers.push_str(piece.strip_suffix(call).unwrap_or_default());
+                if call.starts_with('[') {
+                    Stage::Array(CallArray::after(markers, ARGUMENTS))
+                } else if call.starts_with('{') {
+                    Stage::Object(CallObject::after(markers, ARGUMENTS))
+                } else {
+                    Stage::Name(Name::after(markers))
+                }
+            }
+            _ => {
+                markers.push_str(piece);
+                return Stage::Start { markers };
+            }
         };
-        let (Some(first), false) = (piece.trim_start().chars().next(), piece == TOOL_CALLS) else {
-            self.markers.push_str(piece);
-            return Some(Stage::Start);
-        };
-        let white_space = piece.len() - piece.trim_start().len();
-        self.markers.push_str(take(&mut piece, white_space));
-        self.stage = match first {
-            '[' => Stage::Array(CallArray::new(ARGUMENTS)),
-            '{' => Stage::Object(CallObject::new(ARGUMENTS)),
-            _ => Stage::Name(Name::new()),
-        };
-        // The piece can be one that was held back, so it is not in `text`.
-        self.push(piece, events);
-        Some(std::mem::replace(&mut self.stage, Stage::Text))
+        // It can be what was held back, so it is not in the text that is being read.
+        self.push(call, events);
+        std::mem::replace(&mut self.stage, Stage::Text)
     }
 }
 
@@ -134,23 +128,23 @@ impl ToolReader for MistralReader {
     }
 
     fn finish(&mut self, events: &mut Events) {
-        let no_call = match &mut self.stage {
+        let text = match &mut self.stage {
             Stage::Text | Stage::Arguments(_) => None,
-            Stage::Start => Some(String::new()),
-            Stage::Array(array) => Some(array.finish()),
+            Stage::Start { markers } => Some(std::mem::take(markers)),
+            Stage::Array(array) => array.finish(),
             Stage::Object(object) => object.finish(),
             Stage::Name(name) => Some(name.finish()),
         };
-        if let Some(text) = no_call {
-            self.no_call(&text, events);
+        if let Some(text) = text {
+            events.content(&text);
         }
         events.content(self.calls.finish());
     }
 }
 
 impl Name {
-    fn new() -> Self {
-        Self { search: MarkerSearch::new(&[ARGS, OPEN]), text: String::new(), name: String::new(), ended: false }
+    fn after(markers: String) -> Self {
+        Self { search: MarkerSearch::new(&[ARGS, OPEN]), text: markers, name: String::new(), ended: false }
     }
 
     /// Reads on. [`Outcome::Ended`] is after the brace that opens the arguments.
@@ -171,6 +165,15 @@ impl Name {
             }
         }
         Outcome::More
+    }
+
+    /// The call begins, and with it its arguments, whose brace was read.
+    fn arguments(&mut self, events: &mut Events) -> JsonScanner {
+        events.call(std::mem::take(&mut self.name));
+        events.arguments(OPEN);
+        let mut arguments = JsonScanner::new();
+        arguments.push(OPEN);
+        arguments
     }
 
     fn finish(&mut self) -> String {

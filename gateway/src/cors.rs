@@ -17,10 +17,11 @@ use crate::{observe, receipt, request_id};
 const MAX_AGE_SECONDS: usize = 600;
 
 /// What browsers show to pages beyond the headers that they always show.
-const EXPOSED: [HeaderName; 7] = [
+const EXPOSED: [HeaderName; 8] = [
     request_id::X_REQUEST_ID,
     observe::X_BINDING,
     observe::X_MODEL,
+    parameters::X_IGNORED,
     receipt::X_RECEIPT,
     observe::OPENAI_PROCESSING_MS,
     observe::OPENAI_VERSION,

@@ -9,17 +9,23 @@ mod chat;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod cors;
+#[cfg(test)]
 mod disconnect;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod receipts;
+#[cfg(test)]
+mod request_coding;
 #[cfg(test)]
 mod streaming;
 #[cfg(test)]

@@ -22,7 +22,12 @@ use crate::{
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
 /// What the receipt of `answer` says, once it was verified for exactly this exchange.
-fn receipt(gateway: &Gateway, (method, path): (&str, &str), sent: &[u8], answer: &Answer) -> Result<Receipt, ReceiptError> {
+pub(crate) fn receipt(
+    gateway: &Gateway,
+    (method, path): (&str, &str),
+    sent: &[u8],
+    answer: &Answer,
+) -> Result<Receipt, ReceiptError> {
     let streamed = answer.headers["content-type"] == "text/event-stream";
     assert_eq!(answer.headers.contains_key("x-blindllama-receipt"), !streamed);
     let (hashed, jws) = if streamed {
@@ -47,7 +52,7 @@ fn receipt(gateway: &Gateway, (method, path): (&str, &str), sent: &[u8], answer:
     Ok(verified.claims().clone())
 }
 
-fn chat_receipt(gateway: &Gateway, sent: &Value, answer: &Answer) -> Receipt {
+pub(crate) fn chat_receipt(gateway: &Gateway, sent: &Value, answer: &Answer) -> Receipt {
     receipt(gateway, ("POST", CHAT), sent.to_string().as_bytes(), answer).unwrap()
 }
 

@@ -90,7 +90,13 @@ impl ServedModel {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, model: ServedModel, attestation: Arc<dyn Attester>, api: ApiConfig, limits: Limits) -> Self {
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        model: ServedModel,
+        attestation: Arc<dyn Attester>,
+        api: ApiConfig,
+        limits: Limits,
+    ) -> Self {
         let metrics = Arc::new(Metrics::new(Arc::clone(&engine)));
         let per_second = limits.activations_per_second;
         let activations = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));

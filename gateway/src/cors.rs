@@ -11,7 +11,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{observe, receipt, request_id};
+use crate::{observe, parameters::X_IGNORED, receipt, request_id};
 
 /// Seconds for which browsers may remember an answer to a preflight request.
 const MAX_AGE_SECONDS: usize = 600;
@@ -21,7 +21,7 @@ const EXPOSED: [HeaderName; 8] = [
     request_id::X_REQUEST_ID,
     observe::X_BINDING,
     observe::X_MODEL,
-    parameters::X_IGNORED,
+    X_IGNORED,
     receipt::X_RECEIPT,
     observe::OPENAI_PROCESSING_MS,
     observe::OPENAI_VERSION,

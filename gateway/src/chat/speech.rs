@@ -5,11 +5,7 @@ use async_openai::types::chat::FinishReason;
 use super::valid::SpeechOptions;
 use crate::{
     generation::{Finish, Piece, TokenTexts},
-    openai::{
-        chat_response::StopReason,
-        error::ApiError,
-        logprobs::ChatLogprobs,
-    },
+    openai::{chat_response::StopReason, error::ApiError, logprobs::ChatLogprobs},
     output::{OutputEvent, OutputFormat, OutputReader, ToolMode},
     request_id::random_hex,
 };
@@ -54,9 +50,16 @@ pub(super) enum Word {
     Content(String),
     Reasoning(String),
     /// A call begins.
-    Call { index: usize, id: String, name: String },
+    Call {
+        index: usize,
+        id: String,
+        name: String,
+    },
     /// More of a call's arguments.
-    Arguments { index: usize, fragment: String },
+    Arguments {
+        index: usize,
+        fragment: String,
+    },
 }
 
 /// How an answer ended.

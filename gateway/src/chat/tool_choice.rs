@@ -35,7 +35,9 @@ impl ToolUse {
         let parallel = parallel.unwrap_or(true);
         let Some(tools) = tools else {
             return match choice {
-                None | Some(ToolChoice::Mode(ToolChoiceMode::None)) => Ok(Self { mode: ToolMode::None, constraint: None, parallel }),
+                None | Some(ToolChoice::Mode(ToolChoiceMode::None)) => {
+                    Ok(Self { mode: ToolMode::None, constraint: None, parallel })
+                }
                 Some(_) => Err(ApiError::invalid("tool_choice is allowed only together with tools.").param("tool_choice")),
             };
         };

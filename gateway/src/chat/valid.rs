@@ -67,8 +67,7 @@ impl ValidChat {
         }
         let model = app.engine.model();
         let (format, limits) = (&app.model.output, &app.structured_limits);
-        let tool_use =
-            ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
+        let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
         let min_tokens = sampling.min_tokens.unwrap_or(0);
         let mut parameters = Parameters::new(sampling, model)?;
@@ -184,6 +183,3 @@ fn max_tokens(chat: &ChatRequest, min_tokens: usize) -> Result<Option<usize>, Ap
         limit => Ok(limit),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -53,10 +53,7 @@ impl Tool {
 
 /// Whether and what the model has to call.
 #[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = r#"expected "none", "auto", "required" or {"type": "function", "function": {"name": …}}"#
-)]
+#[serde(untagged, expecting = r#"expected "none", "auto", "required" or {"type": "function", "function": {"name": …}}"#)]
 pub enum ToolChoice {
     /// By a word.
     Mode(ToolChoiceMode),

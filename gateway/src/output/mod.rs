@@ -12,7 +12,9 @@ mod reasoning;
 mod tests;
 mod tools;
 
-pub(crate) use self::format::{OutputFormat, ReasoningFormat, ToolFormat};
+#[cfg(test)]
+pub(crate) use self::format::ReasoningFormat;
+pub(crate) use self::format::{OutputFormat, ToolFormat};
 use self::{
     events::Events,
     reasoning::{Part, ReasoningReader},
@@ -43,6 +45,7 @@ pub(crate) enum OutputEvent {
 }
 
 /// What the request says of tools.
+#[derive(Clone)]
 pub(crate) enum ToolMode {
     /// No tools, or `tool_choice: "none"`: text stays text.
     None,

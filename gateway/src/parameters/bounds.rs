@@ -10,12 +10,7 @@ use crate::openai::error::ApiError;
 ///
 /// # Errors
 /// 400 with the bounds and the value.
-pub(crate) fn between<T: PartialOrd + Display>(
-    param: &str,
-    value: Option<T>,
-    least: T,
-    most: T,
-) -> Result<Option<T>, ApiError> {
+pub(crate) fn between<T: PartialOrd + Display>(param: &str, value: Option<T>, least: T, most: T) -> Result<Option<T>, ApiError> {
     match value {
         Some(value) if !(least <= value && value <= most) => {
             Err(ApiError::invalid(format!("{param} must be between {least} and {most}, not {value}.")).param(param))
@@ -46,7 +41,10 @@ pub(crate) fn logprob_count(param: &str, count: Option<i64>, model: &ModelInfo) 
     match u32::try_from(wanted) {
         Ok(wanted) if wanted <= model.max_logprobs => Ok(Some(wanted)),
         _ => {
-            let message = format!("{param} must be between 0 and {}, or -1 for all tokens if there are no more than that, not {count}.", model.max_logprobs);
+            let message = format!(
+                "{param} must be between 0 and {}, or -1 for all tokens if there are no more than that, not {count}.",
+                model.max_logprobs
+            );
             Err(ApiError::invalid(message).param(param))
         }
     }

@@ -49,7 +49,8 @@ pub(super) fn known_tokens(param: &str, ids: &[u32], model: &ModelInfo) -> Resul
     match ids.iter().find(|id| usize::try_from(**id).is_ok_and(|id| id >= model.vocab_size)) {
         None => Ok(()),
         Some(id) => {
-            let message = format!("{param} has the token {id}; this model's tokens are 0 to {}.", model.vocab_size.saturating_sub(1));
+            let message =
+                format!("{param} has the token {id}; this model's tokens are 0 to {}.", model.vocab_size.saturating_sub(1));
             Err(ApiError::invalid(message).param(param))
         }
     }

@@ -142,8 +142,7 @@ impl ContentFormat {
     /// takes parts without a loop gets text here too.
     pub(super) fn probe(source: &str, render: impl Fn(Conversation<'_>) -> Option<String>) -> Self {
         const NEEDLE: &str = "needle";
-        let render =
-            |content| render(Conversation(vec![TurnView::plain("user", content)])).filter(|text| text.contains(NEEDLE));
+        let render = |content| render(Conversation(vec![TurnView::plain("user", content)])).filter(|text| text.contains(NEEDLE));
         let text = render(TurnContent::Text(Cow::Borrowed(NEEDLE)));
         let parts = render(TurnContent::Parts(vec![TextPart { r#type: "text", text: NEEDLE }]));
         match (text, parts) {

@@ -122,7 +122,7 @@ mod tests {
     });
 
     fn stream(tokenizer: &Arc<Tokenizer>, prompt: &str, ids: &[u32]) -> Vec<String> {
-        let prompt = tokenizer.encode(prompt).unwrap();
+        let prompt = tokenizer.encode(prompt, false).unwrap();
         let mut detokenizer = Detokenizer::after_prompt(Arc::clone(tokenizer), &prompt, TextOptions::default()).unwrap();
         ids.iter().map(|id| detokenizer.push(*id).unwrap()).collect()
     }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_character_of_several_tokens_comes_whole() {
         for tokenizer in TOKENIZERS.iter() {
-            let ids = tokenizer.encode("𓀀").unwrap();
+            let ids = tokenizer.encode("𓀀", false).unwrap();
             assert!(ids.len() > 1);
             let pieces = stream(tokenizer, PROMPT, &ids);
             assert_eq!(pieces.last().unwrap(), "𓀀");
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn the_prompt_is_never_repeated() {
         for tokenizer in TOKENIZERS.iter() {
-            let ids = tokenizer.encode("next").unwrap();
+            let ids = tokenizer.encode("next", false).unwrap();
             for prompt in ["", "<|im_end|>", "ends broken: \u{fffd}", PROMPT] {
                 assert_eq!(stream(tokenizer, prompt, &ids).concat(), "next", "{prompt:?}");
             }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn special_tokens_are_skipped() {
         for tokenizer in TOKENIZERS.iter() {
-            let ids = tokenizer.encode("a<|im_end|>b").unwrap();
+            let ids = tokenizer.encode("a<|im_end|>b", false).unwrap();
             assert_eq!(stream(tokenizer, PROMPT, &ids).concat(), "ab");
         }
     }
@@ -162,8 +162,8 @@ mod tests {
         #[test]
         fn streamed_text_is_the_whole_text(text in "(\\PC|[ \n\t]|[äß€漢😀👩‍👩‍👧🇫🇷]){0,40}") {
             for tokenizer in TOKENIZERS.iter() {
-                let ids = tokenizer.encode(&text).unwrap();
-                let whole = tokenizer.decode(&ids).unwrap();
+                let ids = tokenizer.encode(&text, false).unwrap();
+                let whole = tokenizer.decode(&ids, true).unwrap();
                 prop_assume!(!whole.contains(char::REPLACEMENT_CHARACTER));
                 prop_assert_eq!(stream(tokenizer, PROMPT, &ids).concat(), whole);
             }
@@ -172,7 +172,7 @@ mod tests {
         #[test]
         fn any_tokens_at_all_never_break_the_stream(ids in proptest::collection::vec(0_u32..400, 0..60)) {
             for tokenizer in TOKENIZERS.iter() {
-                let whole = tokenizer.decode(&ids).unwrap();
+                let whole = tokenizer.decode(&ids, true).unwrap();
                 let streamed = stream(tokenizer, PROMPT, &ids).concat();
                 if !whole.contains(char::REPLACEMENT_CHARACTER) {
                     prop_assert_eq!(streamed, whole);

@@ -120,9 +120,8 @@ impl ChatTemplate {
         let knows_developer = source.contains("\"developer\"") || source.contains("'developer'");
         let content = ContentFormat::Text;
         let mut template = Self { source: source.to_owned(), environment, special_tokens, content, knows_developer };
-        template.content = ContentFormat::probe(source, |message| {
-            template.render_conversation(&message, &Rendering::default()).ok()
-        });
+        template.content =
+            ContentFormat::probe(source, |message| template.render_conversation(&message, &Rendering::default()).ok());
         Ok(template)
     }
 
@@ -342,7 +341,9 @@ mod tests {
         let conversation = r#"[{"role": "system", "content": "a"}, {"role": "user", "content": "b"},
             {"role": "developer", "content": [{"type": "text", "text": "c"}]}]"#;
         let source = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}";
-        let render = |source: &str| ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(conversation), &Rendering::default());
+        let render = |source: &str| {
+            ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(conversation), &Rendering::default())
+        };
         assert_eq!(render(source).unwrap(), "system:a\n\nc;user:b;");
         assert_eq!(render(&format!("{{# 'developer' #}}{source}")).unwrap(), "system:a;user:b;developer:c;");
     }
@@ -350,10 +351,9 @@ mod tests {
     #[test]
     fn content_comes_in_the_form_that_the_template_reads() {
         let conversation = r#"[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]"#;
-        let render =
-            |source: &str, json: &str| {
-                ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json), &Rendering::default()).unwrap()
-            };
+        let render = |source: &str, json: &str| {
+            ChatTemplate::new(source, BTreeMap::new(), now).unwrap().render(&messages(json), &Rendering::default()).unwrap()
+        };
         let only_text = "{{ messages[0].content }}";
         assert_eq!(render(only_text, conversation), "a\nb");
         let only_parts = "{% for part in messages[0].content %}[{{ part.text }}]{% endfor %}";

@@ -80,7 +80,8 @@ impl Tokenizer {
             let whole = self.decode(&[before, &[id]].concat(), false)?;
             if !whole.ends_with(char::REPLACEMENT_CHARACTER) {
                 let pieces = before.iter().rev().map(|id| self.decode(&[*id], false));
-                let pieces = pieces.take_while(|text| text.as_ref().is_ok_and(|text| text.ends_with(char::REPLACEMENT_CHARACTER)));
+                let pieces =
+                    pieces.take_while(|text| text.as_ref().is_ok_and(|text| text.ends_with(char::REPLACEMENT_CHARACTER)));
                 let clean = self.decode(before.get(..length - pieces.count()).unwrap_or_default(), false)?;
                 return Ok(whole.strip_prefix(clean.as_str()).unwrap_or(&whole).to_owned());
             }

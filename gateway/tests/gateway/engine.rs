@@ -30,6 +30,9 @@ impl ScriptedEngine {
         let model = ModelInfo {
             max_model_len: MAX_MODEL_LEN,
             vocab_size: 420,
+            max_logprobs: 5,
+            schedules_by_priority: false,
+            prefix_caching: false,
             dtype: "float32".to_owned(),
             engine: "scripted".to_owned(),
             sampling_defaults: SamplingDefaults { temperature: Some(0.5), ..SamplingDefaults::default() },
@@ -78,6 +81,6 @@ pub(crate) fn tokens(ids: &[u32]) -> Result<TokenOutput, EngineError> {
 
 /// A last step that makes `ids`.
 pub(crate) fn last(ids: &[u32], reason: FinishReason) -> Result<TokenOutput, EngineError> {
-    let finished = Some(Finished { reason, stop: None });
-    Ok(TokenOutput { token_ids: ids.to_vec(), finished, cached_prompt_tokens: Some(4), logprobs: None })
+    let finished = Some(Finished { reason, stop_token: None });
+    Ok(TokenOutput { token_ids: ids.to_vec(), finished, cached_prompt_tokens: Some(4), ..TokenOutput::default() })
 }

@@ -22,6 +22,7 @@ use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     attestation::{ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
+    config::{ApiConfig, StructuredLimits},
     cors::AllowedOrigins,
     server::{self, Settings, StopHandle},
     text::Tokenizer,
@@ -59,6 +60,15 @@ impl Gateway {
 
     /// A gateway that web pages of these origins may call.
     pub(crate) fn start_for(allow_origins: AllowedOrigins) -> Self {
+        Self::start_with(allow_origins, ApiConfig::default())
+    }
+
+    /// A gateway that reads requests, and writes answers, as `api` says.
+    pub(crate) fn start_as(api: ApiConfig) -> Self {
+        Self::start_with(AllowedOrigins::None, api)
+    }
+
+    fn start_with(allow_origins: AllowedOrigins, api: ApiConfig) -> Self {
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
         let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap();
@@ -77,8 +87,9 @@ impl Gateway {
             max_body_bytes: number(MAX_BODY_BYTES),
             max_requests: number(MAX_REQUESTS),
             activations_per_second: NonZeroU32::MIN,
+            structured: StructuredLimits::default(),
         };
-        let app = App::new(engine.clone(), model, attester, limits);
+        let app = App::new(engine.clone(), model, attester, api, limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // One worker: whatever stands still there stands still for all.
         let settings = Settings { workers: NonZeroUsize::MIN, allow_origins };
@@ -108,7 +119,7 @@ impl Gateway {
     /// Answers the next request with `text`, a token at a time.
     pub(crate) async fn answer(&mut self, text: &str) -> GenerateRequest {
         let (request, sender) = self.next_request().await;
-        for id in self.tokenizer.encode(text).unwrap() {
+        for id in self.tokenizer.encode(text, false).unwrap() {
             sender.send(tokens(&[id])).unwrap();
         }
         sender.send(last(&[self.end_token()], FinishReason::Stop)).unwrap();
@@ -116,7 +127,7 @@ impl Gateway {
     }
 
     pub(crate) fn end_token(&self) -> u32 {
-        self.tokenizer.encode("<|im_end|>").unwrap()[0]
+        self.tokenizer.encode("<|im_end|>", false).unwrap()[0]
     }
 
     /// Stops the server and waits for it.

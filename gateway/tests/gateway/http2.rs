@@ -125,7 +125,7 @@ async fn a_client_that_leaves_aborts_its_request() {
                 let waiting = client.start(body.clone());
                 let (_, sender) = gateway.next_request().await;
                 if begun {
-                    sender.send(tokens(&gateway.tokenizer.encode("a").unwrap())).unwrap();
+                    sender.send(tokens(&gateway.tokenizer.encode("a", false).unwrap())).unwrap();
                 }
                 // Longer than the gateway takes between two looks at the stream: it must not look only at first.
                 tokio::time::sleep(std::time::Duration::from_millis(150)).await;

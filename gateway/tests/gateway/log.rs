@@ -74,7 +74,7 @@ async fn no_content_is_logged() {
     prompt["stream"] = json!(true);
     tokio::join!(client.chat(&prompt), async {
         let (_, sender) = gateway.next_request().await;
-        sender.send(tokens(&gateway.tokenizer.encode("log-canary").unwrap())).unwrap();
+        sender.send(tokens(&gateway.tokenizer.encode("log-canary", false).unwrap())).unwrap();
         sender.send(last(&[], blindllama_engine::FinishReason::Error)).unwrap();
     });
     for refused in [with("log-canary", json!(1)), with("temperature", json!("log-canary")), with("model", json!("log-canary"))] {

@@ -87,7 +87,7 @@ async fn a_stream_ends_with_finish_usage_receipt_done() {
         let (answer, generated) = tokio::join!(client.chat(&sent), gateway.answer("Grüße"));
         let receipt = chat_receipt(&gateway, &sent, &answer);
         assert_eq!(receipt.prompt_tokens, u64::try_from(generated.prompt.len()).ok());
-        assert_eq!(receipt.completion_tokens, u64::try_from(gateway.tokenizer.encode("Grüße").unwrap().len() + 1).ok());
+        assert_eq!(receipt.completion_tokens, u64::try_from(gateway.tokenizer.encode("Grüße", false).unwrap().len() + 1).ok());
         let mut events: Vec<&str> = answer.body.strip_suffix("\n\n").unwrap().split("\n\n").collect();
         assert_eq!(events.pop(), Some("data: [DONE]"));
         assert!(events.pop().unwrap().starts_with(": receipt eyJ"));
@@ -101,7 +101,7 @@ async fn a_stream_ends_with_finish_usage_receipt_done() {
 async fn a_stream_in_many_writes_is_hashed_whole() {
     let mut gateway = Gateway::start();
     let mut client = gateway.connect().await;
-    let ids = gateway.tokenizer.encode("abcd").unwrap();
+    let ids = gateway.tokenizer.encode("abcd", false).unwrap();
     let (response, (_, sender)) = tokio::join!(client.send(chat_request(&streaming())), async {
         let (request, sender) = gateway.next_request().await;
         sender.send(tokens(&ids[..1])).unwrap();
@@ -315,7 +315,7 @@ async fn a_stream_that_fails_halfway_has_no_receipt() {
         let sent = streaming();
         let (answer, ()) = tokio::join!(client.chat(&sent), async {
             let (_, sender) = gateway.next_request().await;
-            sender.send(tokens(&gateway.tokenizer.encode("a").unwrap())).unwrap();
+            sender.send(tokens(&gateway.tokenizer.encode("a", false).unwrap())).unwrap();
             outcome.map(|outcome| sender.send(outcome));
         });
         assert!(answer.body.contains("\"error\"") && !answer.body.contains("receipt"), "{}", answer.body);
@@ -332,7 +332,7 @@ async fn an_answer_that_nobody_waits_for_has_no_receipt() {
     let head = format!("POST {CHAT} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n");
     stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
     let (_, sender) = gateway.next_request().await;
-    sender.send(tokens(&gateway.tokenizer.encode("a").unwrap())).unwrap();
+    sender.send(tokens(&gateway.tokenizer.encode("a", false).unwrap())).unwrap();
     let mut received = vec![0; 4096];
     let mut read = 0;
     while !String::from_utf8_lossy(&received[..read]).contains("\"a\"") {

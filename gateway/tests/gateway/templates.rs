@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use blindllama_gateway::{
-    openai::request::Message,
-    text::{ChatTemplate, RenderError},
+    openai::{chat_message::Message, turns::turns},
+    text::{ChatTemplate, RenderError, Rendering},
 };
 use jiff::{Zoned, civil, tz::TimeZone};
 use serde::Deserialize;
@@ -39,7 +39,8 @@ fn real_templates_render_as_in_python() {
         let expected: BTreeMap<String, Expected> = read(&folder.join("expected.json"));
         assert!(expected.keys().eq(conversations.keys()), "{}: run render.py", folder.display());
         for (name, messages) in conversations {
-            let same = match (template.render(&messages), &expected[&name]) {
+            let turns = turns(messages).unwrap();
+            let same = match (template.render(&turns, &Rendering::default()), &expected[&name]) {
                 (Ok(text), Expected::Text(expected)) => text == *expected,
                 (Err(RenderError::Raised(words)), Expected::Raised(expected)) => words == *expected,
                 (Err(RenderError::Failed(_)), Expected::Failed(_)) => true,
@@ -47,7 +48,7 @@ fn real_templates_render_as_in_python() {
             };
             rendered += 1;
             if !same {
-                let got = template.render(&messages).unwrap_or_else(|error| format!("{error:?}: {error}"));
+                let got = template.render(&turns, &Rendering::default()).unwrap_or_else(|error| format!("{error:?}: {error}"));
                 different.push(format!("{} / {name}\n  got      {got:?}\n  expected {:?}", folder.display(), expected[&name]));
             }
         }

@@ -1,0 +1,156 @@
+//! Each parameter within its bounds, and beyond.
+
+use blindllama_engine::SamplingDefaults;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::request_body::typed;
+
+fn model() -> ModelInfo {
+    ModelInfo {
+        max_model_len: 100,
+        vocab_size: 10,
+        max_logprobs: 5,
+        schedules_by_priority: false,
+        prefix_caching: false,
+        dtype: String::new(),
+        engine: String::new(),
+        sampling_defaults: SamplingDefaults { temperature: Some(0.6), top_k: Some(50), ..SamplingDefaults::default() },
+    }
+}
+
+fn read(parameters: Value, model: &ModelInfo) -> Result<Parameters, ApiError> {
+    let Value::Object(parameters) = parameters else { panic!("no object") };
+    Parameters::new(typed(parameters)?, model)
+}
+
+fn valid(parameters: Value) -> Parameters {
+    read(parameters.clone(), &model()).unwrap_or_else(|error| panic!("{parameters}: {:?}", serde_json::to_string(&error.body())))
+}
+
+fn refusal(parameters: Value) -> Value {
+    let Err(error) = read(parameters.clone(), &model()) else { panic!("{parameters} was accepted") };
+    serde_json::to_value(error.body()).unwrap()["error"].clone()
+}
+
+#[test]
+fn what_is_left_open_comes_from_the_model_then_from_vllm() {
+    let parameters = valid(json!({"top_p": null}));
+    assert!(parameters.sampling == Sampling { temperature: 0.6, top_k: 50, ..Sampling::default() });
+    assert_eq!((parameters.n, parameters.delivery, parameters.stopping), (1, Delivery::Whole, Stopping::default()));
+    assert_eq!((parameters.text, parameters.cache_salt), (TextOptions::default(), None));
+}
+
+#[test]
+fn what_is_given_is_used() {
+    let parameters = valid(json!({"temperature": 0, "top_p": 1, "top_k": -1, "min_p": 0.5, "presence_penalty": -2,
+        "frequency_penalty": 2, "repetition_penalty": 0.1, "seed": -1, "logit_bias": {"9": -100, "0": 100},
+        "bad_words": ["x"], "allowed_token_ids": [0, 9], "n": 2, "stop_token_ids": [9], "ignore_eos": true, "min_tokens": 3,
+        "skip_special_tokens": false, "spaces_between_special_tokens": false, "include_stop_str_in_output": true,
+        "prompt_logprobs": 5, "return_tokens_as_token_ids": true, "return_token_ids": true, "priority": 0,
+        "cache_salt": "s", "user": "u"}));
+    let expected = Sampling {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: -1,
+        min_p: 0.5,
+        presence_penalty: -2.0,
+        frequency_penalty: 2.0,
+        repetition_penalty: 0.1,
+        seed: Some(-1),
+        logit_bias: vec![(0, 100.0), (9, -100.0)],
+        bad_words: vec!["x".to_owned()],
+        allowed_token_ids: vec![0, 9],
+    };
+    assert!(parameters.sampling == expected);
+    assert_eq!(parameters.stopping, Stopping { stop_token_ids: vec![9], ignore_eos: true, min_tokens: 3 });
+    let text = TextOptions { skip_special_tokens: false, spaces_between_special_tokens: false, include_stop: true };
+    assert_eq!((parameters.text, parameters.prompt_logprobs, parameters.n), (text, Some(5), 2));
+    assert!(parameters.return_token_ids && parameters.tokens_as_ids);
+    assert_eq!(parameters.cache_salt.as_deref(), Some("s"));
+    let stream = json!({"stream": true, "stream_options": {"include_usage": true, "continuous_usage_stats": true}});
+    assert_eq!(valid(stream).delivery, Delivery::Stream(StreamUsage { at_end: true, continuous: true }));
+}
+
+#[test]
+fn out_of_range_is_refused_by_name() {
+    for (param, value) in [
+        ("temperature", json!(2.1)),
+        ("temperature", json!(-0.1)),
+        ("top_p", json!(0)),
+        ("top_p", json!(1.1)),
+        ("top_k", json!(-2)),
+        ("min_p", json!(-0.1)),
+        ("min_p", json!(1.1)),
+        ("presence_penalty", json!(-2.1)),
+        ("frequency_penalty", json!(2.1)),
+        ("repetition_penalty", json!(0)),
+        ("logit_bias", json!({"10": 1})),
+        ("logit_bias", json!({"1": 101})),
+        ("logit_bias", json!({"x": 1})),
+        ("bad_words", json!([" "])),
+        ("bad_words", json!(vec!["x"; 129])),
+        ("bad_words", json!(["x".repeat(4097)])),
+        ("allowed_token_ids", json!([])),
+        ("allowed_token_ids", json!([10])),
+        ("stop", json!("")),
+        ("stop", json!(vec!["x"; 33])),
+        ("stop", json!(["x".repeat(4097)])),
+        ("stop_token_ids", json!([10])),
+        ("n", json!(0)),
+        ("n", json!(129)),
+        ("prompt_logprobs", json!(6)),
+        ("prompt_logprobs", json!(-1)),
+        ("prompt_logprobs", json!(-2)),
+        ("priority", json!(1)),
+        ("cache_salt", json!("")),
+        ("cache_salt", json!("a/b")),
+        ("cache_salt", json!("x".repeat(129))),
+        ("stream_options", json!({})),
+        // Of the wrong type.
+        ("temperature", json!("1")),
+        ("seed", json!(1.5)),
+        ("stop", json!(1)),
+        ("n", json!(-1)),
+    ] {
+        assert_eq!(refusal(json!({param: value}))["param"], param, "{value}");
+    }
+    assert_eq!(refusal(json!({"stream": true, "prompt_logprobs": 0}))["param"], "prompt_logprobs");
+}
+
+#[test]
+fn all_tokens_can_be_reported_where_they_are_few() {
+    let few = ModelInfo { vocab_size: 5, ..model() };
+    assert_eq!(read(json!({"prompt_logprobs": -1}), &few).ok().and_then(|parameters| parameters.prompt_logprobs), Some(5));
+}
+
+#[test]
+fn priorities_are_for_engines_that_schedule_by_them() {
+    let by_priority = ModelInfo { schedules_by_priority: true, ..model() };
+    assert_eq!(read(json!({"priority": -3}), &by_priority).ok().map(|parameters| parameters.priority), Some(-3));
+}
+
+#[test]
+fn without_a_salt_nobody_shares_a_prefix_cache() {
+    let caching = ModelInfo { prefix_caching: true, ..model() };
+    let salt = || read(json!({}), &caching).ok().and_then(|parameters| parameters.cache_salt).unwrap();
+    let (first, second) = (salt(), salt());
+    assert_ne!(first, second);
+    assert_eq!(first.len(), 32);
+}
+
+#[test]
+fn answers_to_one_prompt_differ_in_their_seed_alone() {
+    let parameters = valid(json!({"n": 3, "seed": 7, "prompt_logprobs": 1, "min_tokens": 9}));
+    let requests = parameters.requests(&[1, 2], 4, Some(2), Some(&Constraint::JsonObject));
+    assert_eq!(requests.iter().map(|request| request.sampling.seed).collect::<Vec<_>>(), [Some(7), Some(8), Some(9)]);
+    let prompt_logprobs: Vec<_> = requests.iter().map(|request| request.logprobs.prompt).collect();
+    assert_eq!(prompt_logprobs, [Some(1), None, None]);
+    for request in requests {
+        assert_eq!((request.prompt, request.max_tokens, request.logprobs.sampled), (vec![1, 2], 4, Some(2)));
+        // The context may leave less room than was asked for.
+        assert_eq!(request.stopping.min_tokens, 4);
+        assert!(request.constraint == Some(Constraint::JsonObject));
+    }
+    assert_eq!(valid(json!({"n": 2})).requests(&[1], 4, None, None)[1].sampling.seed, None);
+}

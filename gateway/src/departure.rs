@@ -30,8 +30,15 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Departure(Option<WatchedStream>);
 
 struct WatchedStream {
-    body: Rc<RefCell<Payload>>,
+    body: Rc<RefCell<RequestBody>>,
     ask: Interval,
+}
+
+/// The request's body, which tells of a reset too.
+struct RequestBody {
+    payload: Payload,
+    /// What came when the body was asked for the sake of the reset, until the handler reads on.
+    read_ahead: Option<Bytes>,
 }
 
 impl Departure {
@@ -40,7 +47,7 @@ impl Departure {
         if request.version() != Version::HTTP_2 {
             return Self(None);
         }
-        let body = Rc::new(RefCell::new(request.take_payload()));
+        let body = Rc::new(RefCell::new(RequestBody { payload: request.take_payload(), read_ahead: None }));
         request.set_payload(Payload::Stream { payload: Box::pin(SharedBody(Rc::clone(&body))) });
         let mut ask = interval(ASK_EVERY);
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,29 +64,41 @@ impl Departure {
         let Some(stream) = &mut self.0 else { return Poll::Pending };
         loop {
             ready!(stream.ask.poll_tick(context));
-            if stream.is_closed(context) {
+            if stream.body.borrow_mut().is_closed(context) {
                 return Poll::Ready(());
             }
         }
     }
 }
 
-impl WatchedStream {
-    /// After the end of the request's body the library says once more that it has ended, or that the stream was reset. Whoever
-    /// still reads the body learns of a reset there.
-    fn is_closed(&self, context: &mut Context<'_>) -> bool {
-        let is_read = Rc::strong_count(&self.body) == 1;
-        is_read && matches!(Pin::new(&mut *self.body.borrow_mut()).poll_next(context), Poll::Ready(Some(Err(_))))
+impl RequestBody {
+    /// Whether the stream was reset, before or after the end of the body.
+    fn is_closed(&mut self, context: &mut Context<'_>) -> bool {
+        if self.read_ahead.is_some() {
+            return false;
+        }
+        match Pin::new(&mut self.payload).poll_next(context) {
+            Poll::Ready(Some(Err(_))) => true,
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.read_ahead = Some(bytes);
+                false
+            }
+            Poll::Ready(None) | Poll::Pending => false,
+        }
     }
 }
 
 /// The body as the handler reads it.
-struct SharedBody(Rc<RefCell<Payload>>);
+struct SharedBody(Rc<RefCell<RequestBody>>);
 
 impl Stream for SharedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
+        let mut body = self.0.borrow_mut();
+        match body.read_ahead.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(bytes))),
+            None => Pin::new(&mut body.payload).poll_next(context),
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The OpenAI-compatible HTTP server, as a library that a test can start in-process.
 //!
-//! The modules follow the way of a request: [`config`] and [`tls`] set the server up, [`server`] listens, `routes` finds
-//! the handler, [`admission`] lets the request in, [`openai`] reads it, `chat` makes it valid and answers it with the help
-//! of [`text`], `receipt` signs the answer. [`attestation`] is the seam to whatever makes evidence; the engine's seam is
-//! `blindllama_engine`.
+//! The modules follow the way of a request: [`config`] and [`tls`] set the server up, [`server`] listens, `observe` sees every
+//! request from its head to the end of its answer, `routes` finds the handler, [`admission`] lets the request in, [`openai`]
+//! reads it, `chat` makes it valid and answers it with the help of [`text`], `receipt` signs the answer. [`attestation`] is the
+//! seam to whatever makes evidence; the engine's seam is `blindllama_engine`.
 //!
 //! No content (prompts, answers) is logged, counted or kept in an error's `Debug`.
 
@@ -12,6 +12,7 @@ mod app;
 pub mod attestation;
 mod chat;
 pub mod config;
+mod connection;
 mod content_coding;
 pub mod cors;
 mod cpu_pool;

@@ -6,12 +6,14 @@ use std::{
     num::NonZeroUsize,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use actix_web::{App as ActixApp, HttpServer, dev, middleware::from_fn, web};
 
 use crate::{
     App,
+    connection::{bound_waiting, count_waiting},
     cors::AllowedOrigins,
     observe::{observe, render_errors},
     receipt::number_requests,
@@ -21,6 +23,10 @@ use crate::{
 
 /// Seconds that answers in progress get to finish when the server stops.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 30;
+
+/// How long an idle HTTP/1.1 connection stays open, longer than clients keep theirs; and how often HTTP/2 asks whether the
+/// client is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A server that runs as long as it is polled; it resolves once stopped.
 pub struct Server {
@@ -68,12 +74,17 @@ pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, setting
             .configure(routes::configure)
             .wrap(from_fn(render_errors))
             .wrap(allow_origins.middleware())
+            .wrap(from_fn(bound_waiting))
             .wrap(from_fn(observe))
     };
     let server = HttpServer::new(factory)
         .workers(workers.get())
+        .keep_alive(KEEP_ALIVE)
         .disable_signals()
-        .on_connect(number_requests)
+        .on_connect(|connection, data| {
+            number_requests(connection, data);
+            count_waiting(connection, data);
+        })
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
         // A client that closes its side has gone. Otherwise the answer to it would be generated to the end.
         .h1_allow_half_closed(false)

@@ -4,7 +4,7 @@ use std::{any::Any, cell::Cell};
 
 use actix_web::{HttpRequest, dev::Extensions};
 
-/// What the next inference request on this connection is called. HTTP/1.1 takes one request after the other.
+/// What the next inference request on this connection is called, in the order of their heads.
 struct NextRequest(Cell<u64>);
 
 /// Starts counting; for [`actix_web::HttpServer::on_connect`].

@@ -151,6 +151,7 @@ impl Attester for ScriptedAttester {
         let binding = self.binding.clone();
         Box::pin(async move {
             match nonce.as_bytes()[0] {
+                0xaa => std::future::pending().await,
                 0xbb => Err(AttestError::Busy),
                 0xff => Err(AttestError::Failed("the secret reason".to_owned())),
                 _ => Ok(serde_json::to_vec(&evidence(&nonce, binding)).unwrap().into()),

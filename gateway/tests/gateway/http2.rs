@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::{
     chat::{hello, with},
     client::{Answer, chat_request, client_config, connect_tls, request},
-    disconnect::{nothing_runs, until_closed},
+    disconnect::{nothing_runs, until, until_closed},
     engine::tokens,
     harness::Gateway,
     receipts::chat_receipt,
@@ -39,11 +39,20 @@ impl Client {
         Self { sender, connection }
     }
 
+    /// Another handle on the same connection, which it does not close.
+    fn another(&self) -> Self {
+        Self { sender: self.sender.clone(), connection: tokio::spawn(async {}) }
+    }
+
     async fn send(&self, mut request: Request<Full<Bytes>>) -> http::Response<Incoming> {
         *request.uri_mut() = format!("https://gateway{}", request.uri()).parse().unwrap();
         request.headers_mut().remove("host");
         *request.version_mut() = Version::HTTP_2;
         self.sender.clone().send_request(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        Answer::read(self.send(request(http::Method::GET, path, Bytes::new(), &[])).await).await
     }
 
     async fn chat(&self, body: &Value) -> Answer {
@@ -52,7 +61,7 @@ impl Client {
 
     /// A request that the test can give up: aborting the task resets its stream, and nothing else.
     fn start(&self, body: Value) -> JoinHandle<()> {
-        let client = Self { sender: self.sender.clone(), connection: tokio::spawn(async {}) };
+        let client = self.another();
         tokio::spawn(async move {
             let response = client.send(chat_request(&body)).await;
             let _broken = response.into_body().collect().await;
@@ -99,8 +108,7 @@ async fn requests_of_one_connection_go_side_by_side_each_with_its_number() {
 async fn errors_headers_and_limits_are_as_with_http_1_1() {
     let gateway = Gateway::start();
     let client = Client::connect(&gateway).await;
-    let get = async |path: &str| Answer::read(client.send(request(http::Method::GET, path, Bytes::new(), &[])).await).await;
-    let unknown = get("/v1/none").await;
+    let unknown = client.get("/v1/none").await;
     assert_eq!(
         (unknown.status, unknown.error()["message"].clone()),
         (StatusCode::NOT_FOUND, json!("Invalid URL (GET /v1/none)"))
@@ -109,7 +117,7 @@ async fn errors_headers_and_limits_are_as_with_http_1_1() {
     let large = "x".repeat(crate::harness::MAX_BODY_BYTES + 1);
     let answer = client.chat(&with("user", json!(large))).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(get("/livez").await.status, StatusCode::OK);
+    assert_eq!(client.get("/livez").await.status, StatusCode::OK);
     drop(client);
     gateway.stop().await;
 }
@@ -149,4 +157,25 @@ async fn a_client_that_leaves_aborts_its_request() {
             }
         }
     }
+}
+
+/// Evidence that never comes keeps requests waiting; those that are given up count no more.
+#[tokio::test]
+async fn a_connection_has_a_bound_on_what_waits_and_gets_it_back() {
+    let gateway = Gateway::start();
+    let client = Client::connect(&gateway).await;
+    let never = format!("/attestation?nonce={}", "aa".repeat(16));
+    let mut waiting = Vec::new();
+    for _ in 0..256 {
+        let (client, never) = (client.another(), never.clone());
+        waiting.push(tokio::spawn(async move { client.get(&never).await }));
+    }
+    until(async || client.get("/livez").await.status == StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(client.get("/livez").await.error()["code"], "overloaded");
+    assert_eq!(Client::connect(&gateway).await.get("/livez").await.status, StatusCode::OK);
+    waiting.pop().unwrap().abort();
+    until(async || client.get("/livez").await.status == StatusCode::OK).await;
+    waiting.iter().for_each(JoinHandle::abort);
+    drop(client);
+    gateway.stop().await;
 }

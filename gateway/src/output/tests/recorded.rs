@@ -157,6 +157,7 @@ pub(super) const RECORDED: &[Recorded] = &[
     ),
     (PLAIN.thinking(Qwen3, false), "It is 5. <think> </think>", &[(TEXT, "It is 5. <think> </think>")]),
     (PLAIN.thinking(Qwen3, false), "\n<think>cut </th", &[(THOUGHT, "cut </th")]),
+    (PLAIN.thinking(Qwen3, false), "\n</think>Yes", &[(TEXT, "\nYes")]),
     (PLAIN.thinking(Qwen3, false), " <thi", &[(TEXT, " <thi")]),
     (PLAIN.thinking(Qwen3, true), "Hm <think> again </think>Yes", &[(THOUGHT, "Hm <think> again "), (TEXT, "Yes")]),
     (PLAIN.thinking(DeepseekR1, true), "Hm</think>\n\nYes", &[(THOUGHT, "Hm"), (TEXT, "\n\nYes")]),
@@ -205,7 +206,7 @@ fn short(events: &[OutputEvent]) -> Vec<(String, String)> {
 #[test]
 fn recorded_answers_say_what_they_say() {
     for (setting, answer, expected) in RECORDED {
-        let events = short(&setting.read(&[(*answer).to_owned()]));
+        let events = short(&setting.read(&[answer]));
         let events: Vec<_> = events.iter().map(|(kind, text)| (kind.as_str(), text.as_str())).collect();
         assert_eq!(events, *expected, "{setting:?} {answer}");
     }

@@ -112,10 +112,14 @@ proptest! {
     }
 
     #[test]
-    fn without_tools_and_reasoning_text_stays_text(answer in MARKUP, lengths in proptest::collection::vec(1_usize..8, 1..12)) {
-        let events = Setting::mode(Mode::None).read(&split(&answer, &lengths));
-        let expected = (!answer.is_empty()).then_some(OutputEvent::Content(answer));
-        prop_assert_eq!(events, Vec::from_iter(expected));
+    fn without_tools_and_reasoning_text_stays_text(
+        format in proptest::option::of(proptest::sample::select(&FORMATS[..])),
+        answer in MARKUP,
+        lengths in proptest::collection::vec(1_usize..8, 1..12),
+    ) {
+        let setting = Setting { tools: format, ..Setting::mode(Mode::None) };
+        let events = setting.read(&split(&answer, &lengths));
+        prop_assert_eq!(events, Vec::from_iter((!answer.is_empty()).then_some(OutputEvent::Content(answer))));
     }
 
     #[test]

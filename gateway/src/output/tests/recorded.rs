@@ -24,6 +24,8 @@ const PYTHONIC: Setting = Setting::auto(Pythonic);
 const REQUIRED: Setting = Setting::mode(Mode::Required);
 const NAMED: Setting = Setting::mode(Mode::Named);
 const PLAIN: Setting = Setting::mode(Mode::None);
+/// A model that could call, and may not.
+const SILENT: Setting = Setting { mode: Mode::None, ..HERMES };
 
 pub(super) const RECORDED: &[Recorded] = &[
     // Hermes
@@ -176,6 +178,7 @@ pub(super) const RECORDED: &[Recorded] = &[
         &[(THOUGHT, "Hm "), ("f", "{}")],
     ),
     (HERMES.thinking(DeepseekR1, true), "Hm <tool_call>{</think>ok", &[(THOUGHT, "Hm <tool_call>{"), (TEXT, "ok")]),
+    (SILENT.thinking(Qwen3, true), "Hm <tool_call>{</think>ok", &[(THOUGHT, "Hm <tool_call>{"), (TEXT, "ok")]),
     (PYTHONIC.thinking(Qwen3, true), "Hm</think>\n[f()]", &[(THOUGHT, "Hm"), ("f", "{}")]),
     (
         REQUIRED.thinking(Qwen3, true),

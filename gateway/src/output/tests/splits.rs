@@ -53,7 +53,7 @@ fn text_is_told_as_it_comes() {
     }
 }
 
-/// Work that grows with the square of the answer would take hours.
+/// Work that grows with the square of the answer would take minutes for each of these, if not hours.
 #[test]
 fn hostile_answers_cost_no_more_than_others() {
     const LENGTH: usize = 300_000;

@@ -11,8 +11,8 @@ pub(super) const END_THINK: &str = "</think>";
 
 /// Splits an answer into `<think>reasoning</think>` and what follows.
 ///
-/// As in vLLM, tags count until the reasoning has ended; later ones are text. Other than vLLM, which finds tags by their
-/// token ids, this finds them in the text, so models whose tags are several tokens are read alike.
+/// As in vLLM, tags count until the reasoning has ended; later ones are text. vLLM finds most tags by their token ids and this
+/// finds them in the text, so models that write them in several tokens are read alike.
 pub(super) struct ReasoningReader {
     search: MarkerSearch,
     stage: Stage,

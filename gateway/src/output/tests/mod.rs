@@ -47,9 +47,9 @@ impl Setting {
     }
 
     /// All events of an answer that comes in `pieces`, neighbours of a kind joined.
-    fn read(self, pieces: &[String]) -> Vec<OutputEvent> {
+    fn read(self, pieces: &[impl AsRef<str>]) -> Vec<OutputEvent> {
         let mut reader = self.reader();
-        let mut events: Vec<_> = pieces.iter().flat_map(|piece| reader.push(piece)).collect();
+        let mut events: Vec<_> = pieces.iter().flat_map(|piece| reader.push(piece.as_ref())).collect();
         events.extend(reader.finish());
         join(events)
     }

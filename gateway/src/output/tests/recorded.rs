@@ -24,6 +24,8 @@ const PYTHONIC: Setting = Setting::auto(Pythonic);
 const REQUIRED: Setting = Setting::mode(Mode::Required);
 const NAMED: Setting = Setting::mode(Mode::Named);
 const PLAIN: Setting = Setting::mode(Mode::None);
+/// A model that could call, and may not.
+const SILENT: Setting = Setting { mode: Mode::None, ..HERMES };
 
 pub(super) const RECORDED: &[Recorded] = &[
     // Hermes
@@ -157,6 +159,7 @@ pub(super) const RECORDED: &[Recorded] = &[
     ),
     (PLAIN.thinking(Qwen3, false), "It is 5. <think> </think>", &[(TEXT, "It is 5. <think> </think>")]),
     (PLAIN.thinking(Qwen3, false), "\n<think>cut </th", &[(THOUGHT, "cut </th")]),
+    (PLAIN.thinking(Qwen3, false), "\n</think>Yes", &[(TEXT, "\nYes")]),
     (PLAIN.thinking(Qwen3, false), " <thi", &[(TEXT, " <thi")]),
     (PLAIN.thinking(Qwen3, true), "Hm <think> again </think>Yes", &[(THOUGHT, "Hm <think> again "), (TEXT, "Yes")]),
     (PLAIN.thinking(DeepseekR1, true), "Hm</think>\n\nYes", &[(THOUGHT, "Hm"), (TEXT, "\n\nYes")]),
@@ -175,6 +178,7 @@ pub(super) const RECORDED: &[Recorded] = &[
         &[(THOUGHT, "Hm "), ("f", "{}")],
     ),
     (HERMES.thinking(DeepseekR1, true), "Hm <tool_call>{</think>ok", &[(THOUGHT, "Hm <tool_call>{"), (TEXT, "ok")]),
+    (SILENT.thinking(Qwen3, true), "Hm <tool_call>{</think>ok", &[(THOUGHT, "Hm <tool_call>{"), (TEXT, "ok")]),
     (PYTHONIC.thinking(Qwen3, true), "Hm</think>\n[f()]", &[(THOUGHT, "Hm"), ("f", "{}")]),
     (
         REQUIRED.thinking(Qwen3, true),
@@ -205,7 +209,7 @@ fn short(events: &[OutputEvent]) -> Vec<(String, String)> {
 #[test]
 fn recorded_answers_say_what_they_say() {
     for (setting, answer, expected) in RECORDED {
-        let events = short(&setting.read(&[(*answer).to_owned()]));
+        let events = short(&setting.read(&[answer]));
         let events: Vec<_> = events.iter().map(|(kind, text)| (kind.as_str(), text.as_str())).collect();
         assert_eq!(events, *expected, "{setting:?} {answer}");
     }

@@ -101,10 +101,14 @@ impl CallObject {
                     Continue(Stage::InValue(JsonScanner::new(), self.role(key, events)))
                 }
                 (Stage::Key { .. }, b'"') => Continue(Stage::InKey(JsonScanner::new())),
+                (Stage::Key { may_close: true } | Stage::CommaOrClose, b'}') => {
+                    self.take(text, 1);
+                    Break(self.end())
+                }
                 (stage, _) => match stage.after(byte) {
                     Some(stage) => {
                         self.take(text, 1);
-                        stage.map_or_else(|| Break(self.end()), Continue)
+                        Continue(stage)
                     }
                     None => Break(self.end()),
                 },
@@ -131,13 +135,10 @@ impl CallObject {
             Scan::Broken => Break(self.end()),
             Scan::Ended => {
                 let key = serde_json::from_str::<String>(&std::mem::take(&mut self.token)).unwrap_or_default();
-                let is_arguments = self.arguments_keys.contains(&key.as_str());
-                Continue(Stage::Colon(if key == NAME {
-                    Key::Name
-                } else if is_arguments {
-                    Key::Arguments
-                } else {
-                    Key::Other
+                Continue(Stage::Colon(match key.as_str() {
+                    NAME => Key::Name,
+                    key if self.arguments_keys.contains(&key) => Key::Arguments,
+                    _ => Key::Other,
                 }))
             }
         }
@@ -207,13 +208,12 @@ impl CallObject {
 }
 
 impl Stage {
-    /// The stage after a byte of punctuation: `Some(None)` if it closes the object, `None` if it cannot follow.
-    const fn after(&self, byte: u8) -> Option<Option<Self>> {
+    /// The stage after a byte of punctuation, if it can follow.
+    const fn after(&self, byte: u8) -> Option<Self> {
         match (self, byte) {
-            (Self::Open, b'{') => Some(Some(Self::Key { may_close: true })),
-            (Self::Colon(key), b':') => Some(Some(Self::Value(*key))),
-            (Self::CommaOrClose, b',') => Some(Some(Self::Key { may_close: false })),
-            (Self::Key { may_close: true } | Self::CommaOrClose, b'}') => Some(None),
+            (Self::Open, b'{') => Some(Self::Key { may_close: true }),
+            (Self::Colon(key), b':') => Some(Self::Value(*key)),
+            (Self::CommaOrClose, b',') => Some(Self::Key { may_close: false }),
             _ => None,
         }
     }

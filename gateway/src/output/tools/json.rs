@@ -153,3 +153,79 @@ impl JsonScanner {
         if self.open.is_empty() { Step::Last } else { Step::Inside }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::output::tests::split;
+
+    /// How many bytes of `text` are a value, and whether it is whole; in pieces of `lengths` characters.
+    fn scan(text: &str, lengths: &[usize]) -> (usize, &'static str) {
+        let mut scanner = JsonScanner::new();
+        let mut total = 0;
+        for piece in split(text, lengths) {
+            let (length, scan) = scanner.push(&piece);
+            total += length;
+            match scan {
+                Scan::More => {}
+                Scan::Ended => return (total, "ended"),
+                Scan::Broken => return (total, "broken"),
+            }
+        }
+        (total, "more")
+    }
+
+    #[test]
+    fn a_value_ends_where_it_ends() {
+        for (text, length, state) in [
+            (" {\"a\": [1, {}, []], \"b\": \"}\\\"\\u00e9\"} }", 37, "ended"),
+            ("\"é\",", 4, "ended"),
+            ("-1.5e3,", 6, "ended"),
+            ("true,", 4, "ended"),
+            ("[1, 2", 5, "more"),
+            ("{\"a\": \"\n", 8, "more"),
+            ("{'a'", 1, "broken"),
+            ("{\"a\" 1", 5, "broken"),
+            ("[1 2", 3, "broken"),
+            ("[}", 1, "broken"),
+            ("[1}", 2, "broken"),
+            ("{\"a\": 1]", 7, "broken"),
+            ("[1, ]", 4, "broken"),
+            ("{\"a\": 1, }", 9, "broken"),
+            ("[True", 1, "broken"),
+            ("[nuLl", 3, "broken"),
+            ("\"\\x", 2, "broken"),
+            ("\"\\u00g", 5, "broken"),
+        ] {
+            assert_eq!(scan(text, &[1]), (length, state), "{text}");
+            assert_eq!(scan(text, &[100]), (length, state), "{text}");
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let object = proptest::collection::vec((".{0,4}", inner.clone()), 0..4);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+                object.prop_map(|items| items.into_iter().collect())
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_followed_to_its_end(value in values(), pretty in any::<bool>(), lengths in proptest::collection::vec(1_usize..6, 1..6)) {
+            let json = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            prop_assert_eq!(scan(&(json.clone() + ", more"), &lengths), (json.len(), "ended"));
+        }
+    }
+}

@@ -14,7 +14,8 @@ const OPEN: &str = "{";
 const ARGUMENTS: &[&str] = &["parameters", "arguments"];
 
 /// As vLLM's `llama3_json` for whole answers: a call may begin at any `{`. Its streams find calls at the very start only, and
-/// its whole answers lose the text around calls; here both are alike, and such text is content.
+/// its whole answers lose the text around calls; here both are alike, and such text is content. The tag, which is usually
+/// skipped as a special token, is never content.
 pub(super) struct LlamaJsonReader {
     search: MarkerSearch,
     stage: Stage,

@@ -8,6 +8,7 @@
 //! is content, exactly as the model wrote it. What breaks later stays a call with the arguments so far, and the rest is
 //! content. (vLLM makes a whole answer content if any part of it is malformed, but cannot when it streams.)
 
+mod bare_call;
 mod call_array;
 mod call_object;
 mod constrained;

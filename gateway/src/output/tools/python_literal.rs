@@ -201,3 +201,68 @@ impl Reader<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each right side is what Python's `ast` and `json.dumps(…, ensure_ascii=False)` make of it.
+    #[test]
+    fn writes_what_python_writes() {
+        for (python, json) in [
+            ("", "{}"),
+            ("a=1, b = 'x', ", r#"{"a": 1, "b": "x"}"#),
+            (
+                r#"a="it's", b='say "hi"\n', c='\\ \x41\u00e9\U0001F600\q'"#,
+                r#"{"a": "it's", "b": "say \"hi\"\n", "c": "\\ Aé😀\\q"}"#,
+            ),
+            ("a='x' \"y\", b=''", r#"{"a": "xy", "b": ""}"#),
+            (
+                "a=-1, b=+2, c=1_000, d=1.5, e=0.5, f=12345678901234567890123",
+                r#"{"a": -1, "b": 2, "c": 1000, "d": 1.5, "e": 0.5, "f": 12345678901234567890123}"#,
+            ),
+            ("a=.5, b=-1.", r#"{"a": 0.5, "b": -1.0}"#),
+            ("a=True, b=false, c=None, d=null", r#"{"a": true, "b": false, "c": null, "d": null}"#),
+            ("a=[1, [], (2, 'x'), (3,), (4), ()]", r#"{"a": [1, [], [2, "x"], [3], 4, []]}"#),
+            ("a={'k': {\"l\": [1]}, 'ü': 2,}, b={}", r#"{"a": {"k": {"l": [1]}, "ü": 2}, "b": {}}"#),
+        ] {
+            assert_eq!(arguments_to_json(python).as_deref(), Some(json), "{python}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_json_form_is_refused() {
+        let deep = format!("a={}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        for python in [
+            "1",
+            "a",
+            "a=",
+            "=1",
+            "a=1 b=2",
+            ",",
+            "a=1,,",
+            "1a=1",
+            "a=b",
+            "a=f()",
+            "a={1, 2}",
+            "a={1: 2}",
+            "a=[1",
+            "a='x",
+            "a=]",
+            "a=0x1f",
+            "a=1e999",
+            "a=1.2.3",
+            "a=1j",
+            "a=--1",
+            "a=007",
+            r"a='\ud83d'",
+            r"a='\N{DASH}'",
+            r"a='\x4'",
+            "a=b'x'",
+            "a=1+1",
+            &deep,
+        ] {
+            assert_eq!(arguments_to_json(python), None, "{python:.40}");
+        }
+    }
+}

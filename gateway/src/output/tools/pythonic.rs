@@ -10,7 +10,6 @@ pub(super) struct PythonicReader {
     stage: Stage,
     /// The text since the last call.
     text: String,
-    calls: usize,
 }
 
 enum Stage {
@@ -38,10 +37,10 @@ struct Arguments {
 
 impl PythonicReader {
     pub(super) const fn new() -> Self {
-        Self { stage: Stage::Start, text: String::new(), calls: 0 }
+        Self { stage: Stage::Start, text: String::new() }
     }
 
-    /// The stage after `character`, or `None` if it can be in no list of calls.
+    /// The stage after `character`; `None`, with all that follows text, if it can be in no list of calls.
     fn after(&mut self, character: char, events: &mut Events) -> Option<Stage> {
         let stage = std::mem::replace(&mut self.stage, Stage::Text);
         match (stage, character) {
@@ -57,7 +56,6 @@ impl PythonicReader {
                 let json = python_literal::arguments_to_json(&arguments.text)?;
                 events.call(arguments.name);
                 events.arguments(&json);
-                self.calls += 1;
                 self.text.clear();
                 Some(Stage::CommaOrClose)
             }

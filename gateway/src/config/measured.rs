@@ -6,7 +6,7 @@ use blindllama_attest::canonical_json::{NotCanonical, to_canonical_json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Device, GatewayConfig, PcrIndex};
+use super::{Device, GatewayConfig, LimitsConfig, PcrIndex};
 
 /// What the configuration means, without what differs between hosts of one release: addresses, paths, the number of
 /// threads and the way to the TPM stay out, so that one release has one digest everywhere.
@@ -16,6 +16,7 @@ struct Measured<'a> {
     server: MeasuredServer,
     model: MeasuredModel,
     engine: MeasuredEngine<'a>,
+    limits: &'a LimitsConfig,
     tpm: MeasuredTpm<'a>,
 }
 
@@ -58,6 +59,7 @@ impl GatewayConfig {
                 max_requests: self.engine.max_requests.get(),
                 vllm: self.engine.vllm.as_map(),
             },
+            limits: &self.limits,
             tpm: MeasuredTpm {
                 pcrs: &self.tpm.pcrs,
                 application_pcr: self.tpm.application_pcr,

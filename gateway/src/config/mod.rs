@@ -4,6 +4,7 @@
 //! `BLINDLLAMA_ENGINE__VLLM__DTYPE`.
 
 mod error;
+mod limits;
 mod measured;
 mod sections;
 mod tpm;
@@ -18,6 +19,7 @@ use figment::{
 use serde::Deserialize;
 
 pub use error::ConfigError;
+pub use limits::{LimitsConfig, StructuredLimits};
 pub use sections::{Device, EngineConfig, ModelConfig, ServerConfig};
 pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
 pub use vllm::VllmArguments;
@@ -33,6 +35,9 @@ pub struct GatewayConfig {
     pub model: ModelConfig,
     /// How the model is run.
     pub engine: EngineConfig,
+    /// How much one request may ask for.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Where evidence comes from.
     pub tpm: TpmConfig,
 }

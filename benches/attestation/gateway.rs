@@ -20,6 +20,7 @@ use blindllama_attest_tpm::{
 use blindllama_engine::{Engine, EngineError, GenerateRequest, ModelInfo, SamplingDefaults, TokenStream};
 use blindllama_gateway::{
     App, Limits, ServedModel,
+    config::{ApiConfig, StructuredLimits},
     cors::AllowedOrigins,
     server::{self, Settings, StopHandle},
     tls::ServerIdentity,
@@ -77,9 +78,10 @@ impl Gateway {
             max_body_bytes: NonZeroUsize::MIN,
             max_requests: NonZeroUsize::MIN,
             activations_per_second: NonZeroU32::MIN,
+            structured: StructuredLimits::default(),
         };
         let model = ServedModel::load("none".to_owned(), Path::new(MODEL)).unwrap();
-        let app = App::new(Arc::new(NoEngine::new()), model, self.attester, limits);
+        let app = App::new(Arc::new(NoEngine::new()), model, self.attester, ApiConfig::default(), limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let workers = std::thread::available_parallelism().unwrap();
         let server =
@@ -113,6 +115,9 @@ impl NoEngine {
         Self(ModelInfo {
             max_model_len: 1,
             vocab_size: 1,
+            max_logprobs: 0,
+            schedules_by_priority: false,
+            prefix_caching: false,
             dtype: "none".to_owned(),
             engine: "none".to_owned(),
             sampling_defaults: SamplingDefaults::default(),

@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use crate::{
     admission::Admission,
     attestation::Attester,
-    config::{ApiConfig, StructuredLimits},
+    config::{ApiConfig, FormatChoice, ReasoningFormat, StructuredLimits, ToolFormat},
     cpu_pool::CpuPool,
     metrics::Metrics,
     output::OutputFormat,
@@ -84,6 +84,13 @@ impl ServedModel {
         let template = Arc::new(ChatTemplate::load(folder, jiff::Zoned::now)?);
         let output = OutputFormat::from_template(template.source());
         Ok(Self { name, tokenizer, template, output })
+    }
+
+    /// The same model, whose answers are read as the configuration says.
+    #[must_use]
+    pub fn reading(self, tools: FormatChoice<ToolFormat>, reasoning: FormatChoice<ReasoningFormat>) -> Self {
+        let output = OutputFormat { tools: tools.of(self.output.tools), reasoning: reasoning.of(self.output.reasoning) };
+        Self { output, ..self }
     }
 }
 

@@ -78,8 +78,10 @@ impl Gateway {
             max_body_bytes: config.server.max_body_bytes,
             max_requests: config.engine.max_requests,
             activations_per_second: config.tpm.activations_per_second,
+            structured: config.limits.structured.clone(),
         };
-        let app = App::new(self.engine.clone(), self.model, Arc::new(self.attester), limits);
+        let model = self.model.reading(config.model.tool_call_parser, config.model.reasoning_parser);
+        let app = App::new(self.engine.clone(), model, Arc::new(self.attester), config.api.clone(), limits);
         let settings = server::Settings { workers: config.server.workers, allow_origins: config.http.cors.allow_origins.clone() };
         let server = server::serve(app, listen(config)?, &self.identity, settings)?;
         tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");

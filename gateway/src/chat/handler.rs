@@ -16,6 +16,7 @@ use crate::{
     app::unix_now,
     generation::{Answers, Setup, TokenTexts},
     openai::{chat_request::ChatRequest, error::ApiError},
+    output::OutputFormat,
     parameters::Delivery,
     request_body::read_json,
     request_id::{RequestId, random_hex},
@@ -61,9 +62,11 @@ pub(crate) async fn create_chat_completion(
         fingerprint: app.fingerprint(),
         prompt_token_ids: parameters.return_token_ids.then(|| prompt.ids.clone()),
     };
+    // The engine's grammar holds from the first token on: there is no room for thoughts.
+    let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
     let speaking = Speaking {
-        format: app.model.output,
-        starts_in_reasoning: app.model.output.reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
+        format: OutputFormat { reasoning, ..app.model.output },
+        starts_in_reasoning: reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
         token_ids: parameters.return_token_ids,
         logprobs,
         texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), parameters.tokens_as_ids),

@@ -6,7 +6,7 @@ use blindllama_attest::canonical_json::{NotCanonical, to_canonical_json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ApiConfig, Device, GatewayConfig, LimitsConfig, PcrIndex};
+use super::{ApiConfig, Device, FormatChoice, GatewayConfig, LimitsConfig, PcrIndex, ReasoningFormat, ToolFormat};
 use crate::cors::AllowedOrigins;
 
 /// What the configuration means, without what differs between hosts of one release: addresses, paths, the number of
@@ -37,6 +37,8 @@ struct MeasuredHttp<'a> {
 #[derive(Serialize)]
 struct MeasuredModel {
     name: String,
+    tool_call_parser: FormatChoice<ToolFormat>,
+    reasoning_parser: FormatChoice<ReasoningFormat>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +65,11 @@ impl GatewayConfig {
             version: 1,
             server: MeasuredServer { max_body_bytes: self.server.max_body_bytes.get() },
             http: MeasuredHttp { cors_allow_origins: &self.http.cors.allow_origins },
-            model: MeasuredModel { name: self.model.served_name() },
+            model: MeasuredModel {
+                name: self.model.served_name(),
+                tool_call_parser: self.model.tool_call_parser,
+                reasoning_parser: self.model.reasoning_parser,
+            },
             engine: MeasuredEngine {
                 device: self.engine.device,
                 max_requests: self.engine.max_requests.get(),

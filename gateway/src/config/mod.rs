@@ -22,9 +22,11 @@ use serde::Deserialize;
 pub use api::{ApiConfig, UnknownParameters};
 pub use error::ConfigError;
 pub use limits::{LimitsConfig, StructuredLimits};
-pub use sections::{CorsConfig, Device, EngineConfig, HttpConfig, ModelConfig, ServerConfig};
+pub use sections::{CorsConfig, Device, EngineConfig, FormatChoice, FormatWord, HttpConfig, ModelConfig, ServerConfig};
 pub use tpm::{AkKind, EkKind, PcrIndex, TpmConfig};
 pub use vllm::VllmArguments;
+
+pub use crate::output::{ReasoningFormat, ToolFormat};
 
 /// Everything the gateway is told.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -9,7 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::VllmArguments;
-use crate::cors::AllowedOrigins;
+use crate::{
+    cors::AllowedOrigins,
+    output::{ReasoningFormat, ToolFormat},
+};
 
 /// `[server]`: the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -58,6 +61,49 @@ pub struct ModelConfig {
     /// The id that clients ask for; the folder's name where absent.
     #[serde(default)]
     pub name: Option<String>,
+    /// How the model calls tools, by the names of vLLM's `--tool-call-parser`.
+    #[serde(default)]
+    pub tool_call_parser: FormatChoice<ToolFormat>,
+    /// How the model marks its thinking, by the names of vLLM's `--reasoning-parser`.
+    #[serde(default)]
+    pub reasoning_parser: FormatChoice<ReasoningFormat>,
+}
+
+/// Which format a model writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected \"auto\", \"none\" or the name of a format that is known")]
+pub enum FormatChoice<F> {
+    /// By a word.
+    Word(FormatWord),
+    /// This one.
+    Format(F),
+}
+
+/// Which format a model writes, by a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatWord {
+    /// What the chat template shows.
+    Auto,
+    /// None.
+    None,
+}
+
+impl<F> Default for FormatChoice<F> {
+    fn default() -> Self {
+        Self::Word(FormatWord::Auto)
+    }
+}
+
+impl<F> FormatChoice<F> {
+    /// The format; `shown` is what the chat template shows.
+    pub(crate) fn of(self, shown: Option<F>) -> Option<F> {
+        match self {
+            Self::Word(FormatWord::Auto) => shown,
+            Self::Word(FormatWord::None) => None,
+            Self::Format(format) => Some(format),
+        }
+    }
 }
 
 impl ModelConfig {

@@ -104,7 +104,6 @@ fn what_is_not_measured_is_refused_by_name() {
         "logits_processors = [\"a.b\"]",
         "worker_cls = \"a.b\"",
         "otlp_traces_endpoint = \"http://other\"",
-        "enable_prefix_caching = true",
         "reasoning_parser_plugin = \"a\"",
         "structured_outputs_config = { reasoning_parser_plugin = \"a\" }",
         "spec_model = \"other\"",

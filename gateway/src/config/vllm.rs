@@ -19,7 +19,7 @@ impl VllmArguments {
 }
 
 /// Numbers, types and switches of the computation, its memory and its schedule.
-const ALLOWED: [&str; 35] = [
+const ALLOWED: [&str; 36] = [
     "async_scheduling",
     "attention_backend",
     "block_size",
@@ -30,6 +30,7 @@ const ALLOWED: [&str; 35] = [
     "disable_sliding_window",
     "dtype",
     "enable_chunked_prefill",
+    "enable_prefix_caching",
     "enforce_eager",
     "generation_config",
     "gpu_memory_utilization",
@@ -79,9 +80,6 @@ impl<'de> Deserialize<'de> for VllmArguments {
 fn refusal(name: &str) -> String {
     let reason = match name {
         "model" | "served_model_name" => "the model and its name are set in [model]",
-        "enable_prefix_caching" => {
-            "a prefix cache that all clients share tells each what the others' prompts begin with; it is off"
-        }
         _ => "only arguments that change how the measured model is computed may be set, so that nothing beside it is loaded",
     };
     format!("{name} is refused: {reason}; these may be set: {}", ALLOWED.join(", "))

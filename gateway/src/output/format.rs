@@ -18,7 +18,7 @@ pub(crate) struct OutputFormat {
 
 /// How a model calls tools, by the names of vLLM's `--tool-call-parser`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ToolFormat {
+pub enum ToolFormat {
     /// `<tool_call>{"name": …, "arguments": …}</tool_call>`.
     #[serde(rename = "hermes", alias = "qwen3_json")]
     Hermes,
@@ -36,7 +36,7 @@ pub(crate) enum ToolFormat {
 /// How a model marks its thinking, by the names of vLLM's `--reasoning-parser`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ReasoningFormat {
+pub enum ReasoningFormat {
     /// `<think>…</think>`, or no thinking at all; the prompt may have opened it. A tool call ends it too.
     Qwen3,
     /// `…</think>`: an answer begins with thinking unless the prompt has closed it.

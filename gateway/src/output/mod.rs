@@ -12,9 +12,8 @@ mod reasoning;
 mod tests;
 mod tools;
 
-#[cfg(test)]
-pub(crate) use self::format::ReasoningFormat;
-pub(crate) use self::format::{OutputFormat, ToolFormat};
+pub(crate) use self::format::OutputFormat;
+pub use self::format::{ReasoningFormat, ToolFormat};
 use self::{
     events::Events,
     reasoning::{Part, ReasoningReader},

@@ -114,7 +114,18 @@ impl ChatTemplate {
     /// # Errors
     /// [`TemplateError::Syntax`].
     pub fn new(source: &str, special_tokens: BTreeMap<String, String>, clock: Clock) -> Result<Self, TemplateError> {
+        Self::compile(source, special_tokens, clock, None)
+    }
+
+    /// With `fuel`, each rendering may execute so many instructions.
+    fn compile(
+        source: &str,
+        special_tokens: BTreeMap<String, String>,
+        clock: Clock,
+        fuel: Option<u64>,
+    ) -> Result<Self, TemplateError> {
         let mut environment = environment(clock).map_err(TemplateError::Syntax)?;
+        environment.set_fuel(fuel);
         environment.add_template_owned(NAME, without_generation_tags(source)).map_err(TemplateError::Syntax)?;
         // As vLLM looks for it: a template that never names the role would drop such messages or refuse them.
         let knows_developer = source.contains("\"developer\"") || source.contains("'developer'");
@@ -136,9 +147,7 @@ impl ChatTemplate {
     /// # Errors
     /// [`TemplateError::Syntax`].
     pub fn replaced(&self, source: &str, clock: Clock) -> Result<Self, TemplateError> {
-        let mut template = Self::new(source, self.special_tokens.clone(), clock)?;
-        template.environment.set_fuel(Some(REQUEST_FUEL));
-        Ok(template)
+        Self::compile(source, self.special_tokens.clone(), clock, Some(REQUEST_FUEL))
     }
 
     /// Renders a conversation.

@@ -22,7 +22,7 @@ use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     attestation::{ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
-    config::{ApiConfig, StructuredLimits},
+    config::{ApiConfig, FormatChoice, ReasoningFormat, StructuredLimits, ToolFormat},
     cors::AllowedOrigins,
     server::{self, Settings, StopHandle},
     text::Tokenizer,
@@ -53,25 +53,30 @@ pub(crate) struct Gateway {
     running: JoinHandle<std::io::Result<()>>,
 }
 
+/// What tests choose of the configuration.
+#[derive(Default)]
+pub(crate) struct Setup {
+    pub(crate) allow_origins: AllowedOrigins,
+    pub(crate) api: ApiConfig,
+    pub(crate) tools: FormatChoice<ToolFormat>,
+    pub(crate) reasoning: FormatChoice<ReasoningFormat>,
+}
+
 impl Gateway {
     pub(crate) fn start() -> Self {
-        Self::start_for(AllowedOrigins::None)
+        Self::start_with(Setup::default())
     }
 
     /// A gateway that web pages of these origins may call.
     pub(crate) fn start_for(allow_origins: AllowedOrigins) -> Self {
-        Self::start_with(allow_origins, ApiConfig::default())
+        Self::start_with(Setup { allow_origins, ..Setup::default() })
     }
 
-    /// A gateway that reads requests, and writes answers, as `api` says.
-    pub(crate) fn start_as(api: ApiConfig) -> Self {
-        Self::start_with(AllowedOrigins::None, api)
-    }
-
-    fn start_with(allow_origins: AllowedOrigins, api: ApiConfig) -> Self {
+    pub(crate) fn start_with(setup: Setup) -> Self {
+        let Setup { allow_origins, api, tools, reasoning } = setup;
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
-        let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap();
+        let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap().reading(tools, reasoning);
         let tokenizer = Arc::clone(&model.tokenizer);
         let identity = ServerIdentity::generate().unwrap();
         let binding = Binding {
@@ -119,11 +124,19 @@ impl Gateway {
     /// Answers the next request with `text`, a token at a time.
     pub(crate) async fn answer(&mut self, text: &str) -> GenerateRequest {
         let (request, sender) = self.next_request().await;
-        for id in self.tokenizer.encode(text, false).unwrap() {
-            sender.send(tokens(&[id])).unwrap();
-        }
-        sender.send(last(&[self.end_token()], FinishReason::Stop)).unwrap();
+        self.say(&sender, text);
         request
+    }
+
+    /// Answers with `text`, a token at a time, and stops.
+    pub(crate) fn say(&self, sender: &OutputSender, text: &str) {
+        for id in self.tokenizer.encode(text, false).unwrap() {
+            // The gateway may have heard enough: it knows stop strings, and the engine does not.
+            if sender.send(tokens(&[id])).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send(last(&[self.end_token()], FinishReason::Stop));
     }
 
     pub(crate) fn end_token(&self) -> u32 {

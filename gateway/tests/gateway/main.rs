@@ -1,6 +1,8 @@
 //! The gateway in-process: real TLS, a real tokenizer and template, a scripted engine.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod attestation;
 #[cfg(test)]
 mod bad_input;
@@ -30,3 +32,5 @@ mod request_coding;
 mod streaming;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod tools;

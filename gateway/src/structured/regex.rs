@@ -4,8 +4,7 @@
 //! be refused by the engine with a warning in its log is refused here: such a warning quotes the expression.
 
 use regex_syntax::ast::{
-    Ast, AssertionKind, ClassPerlKind, ErrorKind, GroupKind, RepetitionKind, RepetitionOp, RepetitionRange,
-    parse::ParserBuilder,
+    AssertionKind, Ast, ClassPerlKind, ErrorKind, GroupKind, RepetitionKind, RepetitionOp, RepetitionRange, parse::ParserBuilder,
 };
 
 use super::Place;

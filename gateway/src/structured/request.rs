@@ -129,7 +129,8 @@ impl StructuredOutputs {
 
 /// `null` stands for absent, as everywhere in a request.
 fn refuse_unknown(parent: &str, unknown: &Map<String, Value>) -> Result<(), ApiError> {
-    let names: Vec<_> = unknown.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| format!("{parent}.{name}")).collect();
+    let names: Vec<_> =
+        unknown.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| format!("{parent}.{name}")).collect();
     let Some(first) = names.first() else { return Ok(()) };
     let message = format!("unsupported parameter(s): {}", names.join(", "));
     Err(ApiError::invalid(message).param(first).code("unsupported_parameter"))

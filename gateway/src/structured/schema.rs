@@ -14,6 +14,9 @@ const BOUNDS: [&str; 6] = ["minLength", "maxLength", "minItems", "maxItems", "mi
 /// Keywords that become an automaton each, however small.
 const PATTERNS: [&str; 7] = ["pattern", "format", "minLength", "maxLength", "minimum", "maximum", "patternProperties"];
 
+/// A schema's member through which the engine would take options of its own, with another regular expression among them.
+const BACKEND_OPTIONS: &str = "x-guidance";
+
 /// Parses a schema that came as text.
 pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Value, ApiError> {
     place.within("schema_bytes", text.len(), place.limits.schema_bytes)?;
@@ -27,6 +30,9 @@ pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Value, ApiError> {
 pub(super) fn check(schema: &Value, place: &Place<'_>) -> Result<(), ApiError> {
     if !schema.is_object() {
         return Err(place.invalid("has to be a JSON Schema object"));
+    }
+    if schema.get(BACKEND_OPTIONS).is_some() {
+        return Err(place.invalid(&format!("has a member {BACKEND_OPTIONS}, which is not supported")));
     }
     let mut found = Found::default();
     let mut open = vec![(schema, 1)];

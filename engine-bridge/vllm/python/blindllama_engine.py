@@ -100,12 +100,14 @@ def load(settings):
 
 def _load(arguments, device):
     from vllm import SamplingParams
+    from vllm.config import StructuredOutputsConfig
     from vllm.engine.arg_utils import EngineArgs
     from vllm.exceptions import VLLMClientError
     from vllm.inputs.engine import tokens_input
     from vllm.platforms import current_platform
     from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.llm_engine import LLMEngine
+    from vllm.v1.structured_output.backend_guidance import GuidanceGrammar
     from vllm.version import __version__ as version
 
     if current_platform.device_type != device:
@@ -113,6 +115,7 @@ def _load(arguments, device):
             f"the configuration asks for {device}, but the installed vLLM {version} runs on"
             f" {current_platform.device_type or 'no device of this machine'}"
         )
+    arguments["structured_outputs_config"] = StructuredOutputsConfig(**arguments["structured_outputs_config"])
     llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
     core = llm.engine_core.engine_core
 
@@ -141,7 +144,31 @@ def _load(arguments, device):
         "sampling": model.get_diff_sampling_param(),
         "search_path": sys.path,
     }
-    return Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown), json.dumps(description)
+    _fail_what_is_given_up(GuidanceGrammar)
+    engine = Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown)
+    _warm_up_constraints(engine)
+    return engine, json.dumps(description)
+
+
+def _fail_what_is_given_up(grammar):
+    """A constraint that the backend gives up allows nothing but the answer's end, which would pass for a complete answer."""
+    accept = grammar.accept_tokens
+
+    def accept_tokens(self, request_id, tokens):
+        return accept(self, request_id, tokens) and not self.ll_matcher.is_error()
+
+    grammar.accept_tokens = accept_tokens
+
+
+def _warm_up_constraints(engine):
+    """The first constraint loads libraries and reads the vocabulary, which takes seconds; nobody waits for their step yet."""
+    refused = engine.add(-1, [0], {"max_tokens": 1}, {"regex": "a"}, None, 0)
+    if refused is not None:
+        logging.getLogger("blindllama").warning("structured outputs do not work with this model: %s", refused[1])
+        return
+    has_work = True
+    while has_work:
+        *_, has_work = engine.step()
 
 
 def _prepare_process(python, private):
@@ -157,6 +184,8 @@ def _prepare_process(python, private):
         "VLLM_CONFIGURE_LOGGING": "1",
         "VLLM_LOGGING_CONFIG_PATH": logging_config,
         "VLLM_NO_USAGE_STATS": "1",
+        # Its warnings go to standard error past Python, and quote what was generated.
+        "LLGUIDANCE_LOG_LEVEL": "0",
         "DO_NOT_TRACK": "1",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
@@ -211,6 +240,8 @@ def _engine_args(settings):
     if not any(given.get(f"{kind}_parallel_size", 1) > 1 for kind in ("tensor", "pipeline", "data")):
         defaults["distributed_executor_backend"] = "uni"
     arguments = defaults | given | {"model": settings["model"]}
+    # The one backend that ends a grammar which costs too much; xgrammar holds a step up without end over an ambiguous one.
+    arguments["structured_outputs_config"] = {"backend": "guidance"} | given.get("structured_outputs_config", {})
     if settings["device"] == "cpu" and arguments.get("dtype", "auto") == "auto" and not _bfloat16_is_fast():
         arguments["dtype"] = "float32"
     return arguments

@@ -11,6 +11,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use blindllama_engine::{Constraint, Engine as _, EngineError, FinishReason, GenerateRequest, Logprobs, Sampling, TokenStream};
@@ -64,6 +65,16 @@ fn shuts_down_while_it_generates() {
     let printed = run_apart("part_shuts_down_while_it_generates");
     assert!(printed.contains("part done"), "{printed}");
     assert!(!printed.contains("did not shut down"), "{printed}");
+}
+
+#[test]
+fn constraints_hold_nobody_up() {
+    let printed = run_apart("part_constraints_hold_nobody_up");
+    assert!(printed.contains("part done"), "{printed}");
+    assert!(!printed.contains(CANARY), "{printed}");
+    for line in printed.lines().filter(|line| line.contains("largest gap")) {
+        eprintln!("{line}");
+    }
 }
 
 /// Runs an ignored test of this binary in another process; gives all that it printed.
@@ -280,4 +291,106 @@ async fn part_shuts_down_while_it_generates() {
     assert_eq!(collect(stream).await.1, Err(EngineError::Stopped));
     assert_eq!(engine.active_requests(), 0);
     eprintln!("part done");
+}
+
+/// What each of these costs is bounded by the backend alone, since no limit of the gateway stands before it here. With vLLM's
+/// own choice of a backend, the ambiguous ones hold a step up for longer than a minute.
+fn hostile() -> Vec<Constraint> {
+    let properties: serde_json::Map<_, _> = (0..500).map(|index| (format!("p{index}"), json!({"type": "string"}))).collect();
+    let mut constraints = vec![
+        Constraint::Regex("(([a-z]+)+([a-z0-9]+)+)+X".to_owned()),
+        Constraint::Regex("((.*)*(.+)*)*x".to_owned()),
+        Constraint::Regex(".?".repeat(200)),
+        Constraint::Regex("(([a-z]{1,30}){1,30})".to_owned()),
+        Constraint::Regex(".{0,1000}".to_owned()),
+        Constraint::Grammar("root ::= s \"x\"\ns ::= s s | s s s | [a-z] | [a-z0-9]".to_owned()),
+        Constraint::Grammar("root ::= ([^y]* [^z]*)* \"q\"".to_owned()),
+        Constraint::Choice((0..1000).map(|index| format!("choice {index}")).collect()),
+        Constraint::Json(json!({"type": "object", "properties": properties}).to_string()),
+    ];
+    let pattern = json!({"type": "string", "pattern": format!("(([a-z]{{1,30}}){{1,30}}|{CANARY})")});
+    constraints.push(Constraint::Json(json!({"type": "array", "items": pattern, "minItems": 100}).to_string()));
+    constraints
+}
+
+/// What no stream may wait for its next token because of others' constraints.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
+/// How often it is looked for at most.
+const ROUNDS: usize = 5;
+/// The place among them of a grammar that the backend gives up.
+const AMBIGUOUS: usize = 5;
+
+/// Fails every compilation from now on, after validation.
+const SABOTAGED_COMPILER: &std::ffi::CStr = cr#"
+from vllm.v1.structured_output.backend_guidance import GuidanceBackend
+
+def sabotaged(*_, **__):
+    raise RuntimeError(canary)
+
+GuidanceBackend.compile_grammar = sabotaged
+"#;
+
+#[tokio::test]
+#[ignore = "run in a process of its own by the test that reads what it prints"]
+async fn part_constraints_hold_nobody_up() {
+    let engine = start();
+    // Other work on this machine makes gaps too, but not in each round; a constraint that holds a step up does.
+    let mut smallest = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let largest = largest_gap_beside(&engine, hostile()).await;
+        eprintln!("largest gap between a bystander's tokens: {} ms", largest.as_millis());
+        smallest = smallest.min(largest);
+        if smallest < LONGEST_GAP {
+            break;
+        }
+    }
+    assert!(smallest < LONGEST_GAP, "{smallest:?}");
+    fails_alone(&engine).await;
+    eprintln!("part done");
+}
+
+/// Sends requests with `constraints` beside a stream that runs; gives the longest time between two of its tokens.
+async fn largest_gap_beside(engine: &VllmEngine, constraints: Vec<Constraint>) -> Duration {
+    let mut bystander = engine.generate(endless()).unwrap();
+    bystander.next().await.unwrap().unwrap();
+    let mut last = Instant::now();
+    let streams: Vec<_> = constraints
+        .into_iter()
+        .map(|constraint| {
+            let sampling = Sampling { seed: Some(7), ..Sampling::default() };
+            let request =
+                GenerateRequest { constraint: Some(constraint), sampling, ..GenerateRequest::new(QUESTION.to_vec(), 60) };
+            collect(engine.generate(request).unwrap())
+        })
+        .collect();
+    let all = futures_util::future::join_all(streams);
+    tokio::pin!(all);
+    let mut largest = Duration::ZERO;
+    let ends = loop {
+        tokio::select! {
+            ends = &mut all => break ends,
+            output = bystander.next() => {
+                output.unwrap().unwrap();
+                largest = largest.max(last.elapsed());
+                last = Instant::now();
+            }
+        }
+    };
+    assert!(ends.iter().filter(|(tokens, _)| !tokens.is_empty()).count() >= 8, "the constraints were not obeyed but refused");
+    // What the backend gives up is no complete answer.
+    assert_eq!(ends[AMBIGUOUS].1, Ok(FinishReason::Error));
+    largest.max(last.elapsed())
+}
+
+/// A constraint that is valid and does not compile ends its own request.
+async fn fails_alone(engine: &VllmEngine) {
+    Python::attach(|py| {
+        let globals = pyo3::types::PyDict::new(py);
+        globals.set_item("canary", CANARY).unwrap();
+        py.run(SABOTAGED_COMPILER, Some(&globals), None).unwrap();
+    });
+    let constrained = GenerateRequest { constraint: Some(Constraint::Regex("[0-9]{3}".to_owned())), ..greedy(QUESTION, 8) };
+    assert_eq!(collect(engine.generate(constrained).unwrap()).await, (vec![], Ok(FinishReason::Error)));
+    assert!(engine.is_alive());
+    assert_eq!(collect(engine.generate(greedy(QUESTION, 32)).unwrap()).await.0, ANSWER);
 }

@@ -20,10 +20,6 @@ pub struct StructuredLimits {
     pub schema_bytes: usize,
     /// Objects and arrays within each other in a JSON schema; vLLM itself allows 64.
     pub schema_depth: usize,
-    /// Properties of one object of a JSON schema: the time they take grows with their square.
-    pub object_properties: usize,
-    /// Properties of one object of a JSON schema, times its `minProperties` or `maxProperties`.
-    pub counted_properties: usize,
     /// Properties in a JSON schema in all.
     pub schema_properties: usize,
     /// Alternatives in a JSON schema in all: members of `anyOf`, `oneOf`, `allOf` and `prefixItems`, and types.
@@ -44,10 +40,8 @@ pub struct StructuredLimits {
     /// Groups and repetitions within each other in a regular expression.
     pub regex_depth: usize,
     /// Bytes of the longest text that a regular expression can match, each `*` and `+` taken once, and all alternatives
-    /// added.
+    /// added; for all patterns of a JSON schema together.
     pub regex_size: usize,
-    /// The same for all patterns of a JSON schema together, which are compiled in another and slower way.
-    pub pattern_size: usize,
     /// Repetitions within each other in a regular expression, bounds multiplied; `*` and `+` count as 8.
     pub regex_repetitions: usize,
     /// Bytes of a grammar.
@@ -65,9 +59,7 @@ impl Default for StructuredLimits {
         Self {
             schema_bytes: 64 * 1024,
             schema_depth: 32,
-            object_properties: 200,
-            counted_properties: 1000,
-            schema_properties: 500,
+            schema_properties: 1000,
             schema_alternatives: 200,
             schema_references: 200,
             choices: 1000,
@@ -77,7 +69,6 @@ impl Default for StructuredLimits {
             regex_bytes: 4 * 1024,
             regex_depth: 16,
             regex_size: 1000,
-            pattern_size: 200,
             regex_repetitions: 1000,
             grammar_bytes: 16 * 1024,
             grammar_rules: 200,

@@ -131,6 +131,35 @@ fn only_the_measured_models_own_files_are_read() {
 }
 
 #[test]
+fn structured_outputs_are_configured_without_code_or_files() {
+    let with = |config: &str| load(&edited("dtype = \"float32\"", &format!("structured_outputs_config = {config}")));
+    for config in ["{}", "{ backend = \"guidance\", disable_any_whitespace = true }", "{ backend = \"xgrammar\" }"] {
+        assert!(with(config).is_ok(), "{config}");
+    }
+    for (config, mention) in [
+        ("\"guidance\"", "has to be a table"),
+        ("{ reasoning_parser_plugin = \"a\" }", "reasoning_parser_plugin may not be set"),
+        ("{ reasoning_parser = \"a\" }", "reasoning_parser may not be set"),
+        ("{ backend = \"outlines\" }", "only guidance, xgrammar"),
+        ("{ backend = 1 }", "only guidance, xgrammar"),
+        ("{ disable_any_whitespace = \"/srv/other\" }", "neither true nor false"),
+    ] {
+        let error = with(config).unwrap_err();
+        assert!(error.contains("structured_outputs_config is refused") && error.contains(mention), "{error}");
+    }
+}
+
+#[test]
+fn limits_have_defaults_and_unknown_ones_are_refused() {
+    let with = |limit: &str| load(&format!("{MINIMAL}[limits.structured]\n{limit}"));
+    assert_eq!(load(MINIMAL).unwrap().limits, LimitsConfig::default());
+    let limits = with("regex_bytes = 7").unwrap().limits.structured;
+    assert_eq!(limits, StructuredLimits { regex_bytes: 7, ..StructuredLimits::default() });
+    assert!(with("regex_byte = 7").unwrap_err().contains("limits.structured.regex_byte: unknown key"));
+    assert!(with("regex_bytes = -1").is_err());
+}
+
+#[test]
 fn impossible_values_are_refused() {
     for (key, value, reason) in [
         ("pcrs", "[14]", "15 is missing"),
@@ -188,6 +217,7 @@ fn what_changes_the_meaning_is_measured() {
         ("\"cpu\"", "\"cuda\""),
         ("\"cpu\"", "\"cpu\"\nmax_requests = 1"),
         ("[tpm]", "[tpm]\npcrs = [14, 15]"),
+        ("[tpm]", "[limits.structured]\nregex_bytes = 7\n[tpm]"),
     ] {
         assert_ne!(load(&edited(from, to)).unwrap().measured().unwrap(), measured, "{to}");
     }

@@ -53,6 +53,7 @@ const ALLOWED: [&str; 36] = [
     "scheduling_policy",
     "seed",
     "stream_interval",
+    "structured_outputs_config",
     "swap_space",
     "tensor_parallel_size",
     "use_tqdm_on_load",
@@ -61,6 +62,10 @@ const ALLOWED: [&str; 36] = [
 const LOAD_FORMATS: [&str; 3] = ["auto", "safetensors", "hf"];
 /// Sources of sampling defaults: the measured model's own file, or none.
 const GENERATION_CONFIGS: [&str; 2] = ["auto", "vllm"];
+/// Members of `structured_outputs_config`: the others load parsers of reasoning, from files too.
+const STRUCTURED_OUTPUTS: [&str; 2] = ["backend", "disable_any_whitespace"];
+/// What compiles constraints: part of vLLM's packages, either of them.
+const STRUCTURED_OUTPUTS_BACKENDS: [&str; 2] = ["guidance", "xgrammar"];
 
 impl<'de> Deserialize<'de> for VllmArguments {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -70,6 +75,7 @@ impl<'de> Deserialize<'de> for VllmArguments {
         }
         one_of("load_format", &LOAD_FORMATS, &arguments).map_err(D::Error::custom)?;
         one_of("generation_config", &GENERATION_CONFIGS, &arguments).map_err(D::Error::custom)?;
+        structured_outputs(&arguments).map_err(D::Error::custom)?;
         if let Some((name, _)) = arguments.iter().find(|(_, value)| !is_plain(value)) {
             return Err(D::Error::custom(format!("{name} is refused: no path and no address belongs there")));
         }
@@ -98,8 +104,25 @@ fn is_plain(value: &Value) -> bool {
 fn one_of(name: &str, allowed: &[&str], arguments: &Map<String, Value>) -> Result<(), String> {
     match arguments.get(name) {
         Some(value) if !value.as_str().is_some_and(|value| allowed.contains(&value)) => {
-            Err(format!("{name} = {value} is refused: only {} read nothing but the measured model", allowed.join(", ")))
+            Err(format!("{name} = {value} is refused: only {} read nothing but what is measured", allowed.join(", ")))
         }
         _ => Ok(()),
+    }
+}
+
+fn structured_outputs(arguments: &Map<String, Value>) -> Result<(), String> {
+    let name = "structured_outputs_config";
+    let config = match arguments.get(name) {
+        None => return Ok(()),
+        Some(Value::Object(config)) => config,
+        Some(_) => return Err(format!("{name} is refused: it has to be a table of {}", STRUCTURED_OUTPUTS.join(", "))),
+    };
+    if let Some(member) = config.keys().find(|member| !STRUCTURED_OUTPUTS.contains(&member.as_str())) {
+        return Err(format!("{name} is refused: {member} may not be set, only {}", STRUCTURED_OUTPUTS.join(", ")));
+    }
+    one_of("backend", &STRUCTURED_OUTPUTS_BACKENDS, config).map_err(|reason| format!("{name} is refused: {reason}"))?;
+    match config.get("disable_any_whitespace") {
+        None | Some(Value::Bool(_)) => Ok(()),
+        Some(value) => Err(format!("{name} is refused: disable_any_whitespace = {value} is neither true nor false")),
     }
 }

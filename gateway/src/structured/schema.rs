@@ -14,6 +14,9 @@ const BOUNDS: [&str; 6] = ["minLength", "maxLength", "minItems", "maxItems", "mi
 /// Keywords that become an automaton each, however small.
 const PATTERNS: [&str; 7] = ["pattern", "format", "minLength", "maxLength", "minimum", "maximum", "patternProperties"];
 
+/// A schema's member through which the engine would take options of its own, with another regular expression among them.
+const BACKEND_OPTIONS: &str = "x-guidance";
+
 /// Parses a schema that came as text.
 pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Value, ApiError> {
     place.within("schema_bytes", text.len(), place.limits.schema_bytes)?;
@@ -27,6 +30,9 @@ pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Value, ApiError> {
 pub(super) fn check(schema: &Value, place: &Place<'_>) -> Result<(), ApiError> {
     if !schema.is_object() {
         return Err(place.invalid("has to be a JSON Schema object"));
+    }
+    if schema.get(BACKEND_OPTIONS).is_some() {
+        return Err(place.invalid(&format!("has a member {BACKEND_OPTIONS}, which is not supported")));
     }
     let mut found = Found::default();
     let mut open = vec![(schema, 1)];
@@ -70,11 +76,11 @@ impl Found {
         place.within("choices", self.choices, limits.choices)?;
         place.within("choice_bytes", self.choice_bytes, limits.choice_bytes)?;
         place.within("schema_patterns", self.patterns, limits.schema_patterns)?;
-        place.within("pattern_size", self.regex_size, limits.pattern_size)
+        place.within("regex_size", self.regex_size, limits.regex_size)
     }
 
     fn read(&mut self, root: &Value, schema: &Map<String, Value>, place: &Place<'_>) -> Result<(), ApiError> {
-        self.read_properties(schema, place)?;
+        self.read_properties(schema);
         self.read_regexes(schema, place)?;
         self.read_choices(schema);
         self.alternatives += ALTERNATIVES.iter().map(|keyword| elements(schema, keyword)).sum::<usize>();
@@ -86,14 +92,9 @@ impl Found {
         BOUNDS.iter().try_for_each(|keyword| check_bound(schema, keyword, place))
     }
 
-    fn read_properties(&mut self, schema: &Map<String, Value>, place: &Place<'_>) -> Result<(), ApiError> {
-        let names = PROPERTIES.iter().filter_map(|keyword| schema.get(*keyword)?.as_object());
-        let here: usize = names.map(Map::len).sum();
-        self.properties += here;
-        place.within("object_properties", here, place.limits.object_properties)?;
-        let counted = ["minProperties", "maxProperties"].iter().filter_map(|keyword| schema.get(*keyword)?.as_u64()).max();
-        let counted = counted.map_or(0, |bound| usize::try_from(bound).unwrap_or(usize::MAX)).min(here);
-        place.within("counted_properties", here.saturating_mul(counted), place.limits.counted_properties)
+    fn read_properties(&mut self, schema: &Map<String, Value>) {
+        let named = PROPERTIES.iter().filter_map(|keyword| schema.get(*keyword)?.as_object());
+        self.properties += named.map(Map::len).sum::<usize>();
     }
 
     fn read_regexes(&mut self, schema: &Map<String, Value>, place: &Place<'_>) -> Result<(), ApiError> {

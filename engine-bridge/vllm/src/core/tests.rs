@@ -106,6 +106,20 @@ fn no_prefix_cache_is_shared_unless_asked_for() {
 }
 
 #[test]
+fn constraints_have_the_backend_that_is_bounded_unless_another_is_asked_for() {
+    for (given, config) in [
+        (json!({}), json!({"backend": "guidance"})),
+        (
+            json!({"structured_outputs_config": {"disable_any_whitespace": true}}),
+            json!({"backend": "guidance", "disable_any_whitespace": true}),
+        ),
+        (json!({"structured_outputs_config": {"backend": "xgrammar"}}), json!({"backend": "xgrammar"})),
+    ] {
+        assert_eq!(engine_args(&given, true)["structured_outputs_config"], config, "{given}");
+    }
+}
+
+#[test]
 fn a_second_interpreter_is_refused() {
     attached(|_| ());
     let second = interpreter::start(&environment());

@@ -38,7 +38,7 @@ DOWNLOAD
 tiny() {
     local folder=.state/models/tiny recipe kind
     recipe=$(cat scripts/tiny_model.py gateway/tests/templates/qwen3/chat_template.jinja "$REQUIREMENTS" | sha256sum)
-    if [[ -d $folder-chat && -d $folder-embedding && -d $folder-lora && $(cat "$folder.sha256") == "$recipe" ]]; then
+    if [[ -d $folder-chat && -d $folder-embedding && -d $folder-lora && -f $folder.sha256 && $(cat "$folder.sha256") == "$recipe" ]]; then
         say "the tiny models are there"
         return
     fi

@@ -1,0 +1,49 @@
+//! Programs that users have already: the examples, and what the authors of clients test them with.
+
+use std::process::Command;
+
+use blindllama_tests::project;
+
+use crate::world::World;
+
+/// The examples that a chat model can serve.
+const EXAMPLES: [&str; 5] =
+    ["python/chat.py", "python/streaming.py", "python/langchain_chat.py", "node/chat.mjs", "node/streaming.mjs"];
+
+/// Runs a client against the world's shim, to its end; gives all that it printed.
+fn run(world: &World, client: &mut Command) -> String {
+    client.env("BASE_URL", world.shim.base_url()).env("MODEL", world.model());
+    let output = client.output().unwrap_or_else(|error| panic!("cannot start {client:?}: {error}"));
+    let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{client:?}:\n{printed}");
+    printed.into_owned()
+}
+
+fn python() -> Command {
+    Command::new(project::state("sdk/bin/python"))
+}
+
+fn example(path: &str) -> Command {
+    if let Some(program) = path.strip_prefix("node/") {
+        let mut node = Command::new("node");
+        // Through the link, Node finds the packages that `scripts/node.sh` installed beside it.
+        node.args(["--preserve-symlinks", "--preserve-symlinks-main"]).arg(project::state("node/examples").join(program));
+        return node;
+    }
+    let mut python = python();
+    python.arg(project::root().join("examples").join(path));
+    python
+}
+
+pub fn examples_run(world: &World) {
+    for path in EXAMPLES {
+        assert!(!run(world, &mut example(path)).trim().is_empty(), "{path} printed nothing");
+    }
+}
+
+pub fn langchains_standard_tests_pass(world: &World) {
+    let mut pytest = python();
+    pytest.current_dir(project::root().join("tests/python")).args(["-m", "pytest", "langchain_standard"]);
+    let printed = run(world, &mut pytest);
+    assert!(printed.contains(" passed"), "{printed}");
+}

@@ -15,6 +15,7 @@ mkdir -p "$FOLDER"
 rm -f "$FOLDER/.lock.sha256"
 cp examples/node/package.json "$LOCK" "$FOLDER"
 npm ci --prefix "$FOLDER" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-# Node looks for packages beside the program: seen through this link, the examples are beside these.
+# Node looks for packages beside the program: seen through these links, programs of ours are beside these.
 ln -sfn ../../examples/node "$FOLDER/examples"
+ln -sfn ../../tests/node "$FOLDER/tests"
 printf '%s\n' "$recipe" >"$FOLDER/.lock.sha256"

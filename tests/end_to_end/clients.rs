@@ -23,12 +23,16 @@ fn python() -> Command {
     Command::new(project::state("sdk/bin/python"))
 }
 
+/// Through its links, Node finds the packages that `scripts/node.sh` installed beside them.
+fn node(program: &str) -> Command {
+    let mut node = Command::new("node");
+    node.args(["--preserve-symlinks", "--preserve-symlinks-main"]).arg(project::state("node").join(program));
+    node
+}
+
 fn example(path: &str) -> Command {
     if let Some(program) = path.strip_prefix("node/") {
-        let mut node = Command::new("node");
-        // Through the link, Node finds the packages that `scripts/node.sh` installed beside it.
-        node.args(["--preserve-symlinks", "--preserve-symlinks-main"]).arg(project::state("node/examples").join(program));
-        return node;
+        return node(&format!("examples/{program}"));
     }
     let mut python = python();
     python.arg(project::root().join("examples").join(path));
@@ -39,6 +43,10 @@ pub fn examples_run(world: &World) {
     for path in EXAMPLES {
         assert!(!run(world, &mut example(path)).trim().is_empty(), "{path} printed nothing");
     }
+}
+
+pub fn openai_sdk_for_node(world: &World) {
+    run(world, &mut node("tests/openai_chat.mjs"));
 }
 
 pub fn langchains_standard_tests_pass(world: &World) {

@@ -122,6 +122,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         }
         shared(worlds.tiny_chat) {
         clients::examples_run,
+        clients::openai_sdk_for_node,
         clients::langchains_standard_tests_pass,
         }
     ]

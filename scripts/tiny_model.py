@@ -44,7 +44,8 @@ HEAD_SCALE = 0.5
 # The first hidden unit is the same for every token, and no layer writes to it: what the last layer makes of it is a bias, which
 # Qwen3 has no place for otherwise.
 BIAS_UNIT = 2.0
-# In logits. The best of a thousand tokens has about 13: so an answer ends after some 10 tokens, a string or an object after 20.
+# In logits. The best of a thousand tokens has about 13: so an answer ends after some 10 tokens, a string or an object after 20,
+# if it does not go round in circles for a while.
 ENDS_TURN = 8.0
 ENDS = 6.0
 # Commas are as rare as ends are frequent: after one, a list is longer by an element.

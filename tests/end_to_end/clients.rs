@@ -7,8 +7,22 @@ use blindllama_tests::project;
 use crate::world::World;
 
 /// The examples that a chat model can serve.
-const EXAMPLES: [&str; 5] =
-    ["python/chat.py", "python/streaming.py", "python/langchain_chat.py", "node/chat.mjs", "node/streaming.mjs"];
+const CHAT_EXAMPLES: [&str; 12] = [
+    "python/chat.py",
+    "python/streaming.py",
+    "python/tools.py",
+    "python/structured.py",
+    "python/completions.py",
+    "python/responses.py",
+    "python/langchain_chat.py",
+    "node/chat.mjs",
+    "node/streaming.mjs",
+    "node/tools.mjs",
+    "node/structured.mjs",
+    "node/responses.mjs",
+];
+/// Those that an embedding model can serve.
+const EMBEDDING_EXAMPLES: [&str; 2] = ["python/embeddings.py", "node/embeddings.mjs"];
 
 /// Runs a client against the world's shim, to its end; gives all that it printed.
 fn run(world: &World, client: &mut Command) -> String {
@@ -39,8 +53,16 @@ fn example(path: &str) -> Command {
     python
 }
 
-pub fn examples_run(world: &World) {
-    for path in EXAMPLES {
+pub fn chat_examples_run(world: &World) {
+    examples_run(world, &CHAT_EXAMPLES);
+}
+
+pub fn embedding_examples_run(world: &World) {
+    examples_run(world, &EMBEDDING_EXAMPLES);
+}
+
+fn examples_run(world: &World, paths: &[&str]) {
+    for path in paths {
         assert!(!run(world, &mut example(path)).trim().is_empty(), "{path} printed nothing");
     }
 }

@@ -38,12 +38,17 @@ fn main() {
 struct Worlds {
     default_model: Arc<SharedWorld>,
     tiny_chat: Arc<SharedWorld>,
+    tiny_embedding: Arc<SharedWorld>,
 }
 
 impl Default for Worlds {
     fn default() -> Self {
         let world = |start| Arc::new(SharedWorld::new(start));
-        Self { default_model: world(World::default_model), tiny_chat: world(World::tiny_chat) }
+        Self {
+            default_model: world(World::default_model),
+            tiny_chat: world(World::tiny_chat),
+            tiny_embedding: world(World::tiny_embedding),
+        }
     }
 }
 
@@ -121,9 +126,12 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         chat::nothing_of_a_conversation_is_logged,
         }
         shared(worlds.tiny_chat) {
-        clients::examples_run,
+        clients::chat_examples_run,
         clients::openai_sdk_for_node,
         clients::langchains_standard_tests_pass,
+        }
+        shared(worlds.tiny_embedding) {
+        clients::embedding_examples_run,
         }
     ]
 }

@@ -53,6 +53,11 @@ impl World {
         Self::start(Setup::tiny_model("tiny-chat"), "tiny-chat")
     }
 
+    /// With an embedding model, whose vectors have 64 dimensions.
+    pub fn tiny_embedding() -> Self {
+        Self::start(Setup::tiny_model("tiny-embedding"), "tiny-embedding")
+    }
+
     fn start(setup: Setup, model: &'static str) -> Self {
         let firmware_log = project::root().join("attest/tests/vectors/eventlog/sha256-only-intel-board/eventlog.bin");
         let machine = Machine::boot();

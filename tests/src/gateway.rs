@@ -32,11 +32,25 @@ pub struct Setup {
 impl Setup {
     /// The program, model and configuration that `make run` uses, in float32.
     pub fn default_model() -> Self {
-        let overrides =
-            [("DTYPE", "float32"), ("KV_CACHE_MEMORY_BYTES", "1073741824"), ("OVERRIDE_GENERATION_CONFIG", "{temperature=0.0}")];
+        Self::greedy(project::default_model(), "1073741824")
+    }
+
+    /// The same with a model of `scripts/model.sh tiny`, served under its folder's name.
+    pub fn tiny_model(name: &str) -> Self {
+        let mut setup = Self::greedy(project::tiny_model(name), "67108864");
+        setup.overrides.push(("BLINDLLAMA_MODEL__NAME".to_owned(), name.to_owned()));
+        setup
+    }
+
+    fn greedy(model: PathBuf, kv_cache_bytes: &str) -> Self {
+        let overrides = [
+            ("DTYPE", "float32"),
+            ("KV_CACHE_MEMORY_BYTES", kv_cache_bytes),
+            ("OVERRIDE_GENERATION_CONFIG", "{temperature=0.0}"),
+        ];
         let overrides = overrides.map(|(key, value)| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value.to_owned())).to_vec();
         let config = PathBuf::from("configs/gateway.toml");
-        let (program, model) = (project::program("blindllama-gateway"), project::default_model());
+        let program = project::program("blindllama-gateway");
         Self { program, config, model, overrides, firmware_log: None }
     }
 }

@@ -34,6 +34,11 @@ pub fn default_model() -> PathBuf {
     state("models/smollm2-135m-instruct")
 }
 
+/// The folder of a model that `scripts/model.sh tiny` makes.
+pub fn tiny_model(name: &str) -> PathBuf {
+    state(&format!("models/{name}"))
+}
+
 /// A TCP port of the loopback interface that nothing listens on now.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -19,7 +19,7 @@ impl VllmArguments {
 }
 
 /// Numbers, types and switches of the computation, its memory and its schedule.
-const ALLOWED: [&str; 36] = [
+const ALLOWED: [&str; 37] = [
     "async_scheduling",
     "attention_backend",
     "block_size",

@@ -11,7 +11,7 @@ use blindllama_engine::{
 };
 use tokio::sync::mpsc;
 
-pub(crate) const MAX_MODEL_LEN: usize = 128;
+pub(crate) const MAX_MODEL_LEN: usize = 256;
 pub(crate) const ACTIVE_REQUESTS: usize = 3;
 
 /// Hands each request to the test, which answers through the sender.

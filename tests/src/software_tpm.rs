@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test kit fails by panicking")]
 
 use std::{
+    fs::File,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -106,12 +107,15 @@ fn sockets(folder: &Path) -> SwtpmSockets {
 /// Starts swtpm and waits until it listens.
 fn launch(folder: &Path) -> (Child, TpmProxy) {
     let sockets = sockets(folder);
-    let mut process = script().arg("start").arg(folder).spawn().expect("bash is there");
+    // Among its errors, swtpm says whenever a client goes.
+    let log = File::create(folder.join("swtpm.log")).expect("the TPM's folder");
+    let mut process = script().arg("start").arg(folder).stderr(log).spawn().expect("bash is there");
     let deadline = Instant::now() + START;
     // A connection to the control socket does not keep commands out.
     while UnixStream::connect(&sockets.control).is_err() {
         let ended = process.try_wait().expect("our own child");
-        assert!(ended.is_none(), "swtpm ended: {ended:?}");
+        let said = || std::fs::read_to_string(folder.join("swtpm.log")).unwrap_or_default();
+        assert!(ended.is_none(), "swtpm ended, {ended:?}: {}", said());
         assert!(Instant::now() < deadline, "swtpm did not listen below {} within {START:?}", folder.display());
         thread::sleep(Duration::from_millis(5));
     }

@@ -241,7 +241,10 @@ def _engine_args(settings):
         defaults["distributed_executor_backend"] = "uni"
     arguments = defaults | given | {"model": settings["model"]}
     # The one backend that ends a grammar which costs too much; xgrammar holds a step up without end over an ambiguous one.
-    arguments["structured_outputs_config"] = {"backend": "guidance"} | given.get("structured_outputs_config", {})
+    constraints = {"backend": "guidance"} | given.get("structured_outputs_config", {})
+    # An object has the properties that its schema names and no others, unless it says so, as with vLLM's usual backend.
+    constraints["disable_additional_properties"] = constraints["backend"] == "guidance"
+    arguments["structured_outputs_config"] = constraints
     if settings["device"] == "cpu" and arguments.get("dtype", "auto") == "auto" and not _bfloat16_is_fast():
         arguments["dtype"] = "float32"
     return arguments

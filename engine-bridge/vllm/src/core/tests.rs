@@ -108,12 +108,15 @@ fn no_prefix_cache_is_shared_unless_asked_for() {
 #[test]
 fn constraints_have_the_backend_that_is_bounded_unless_another_is_asked_for() {
     for (given, config) in [
-        (json!({}), json!({"backend": "guidance"})),
+        (json!({}), json!({"backend": "guidance", "disable_additional_properties": true})),
         (
             json!({"structured_outputs_config": {"disable_any_whitespace": true}}),
-            json!({"backend": "guidance", "disable_any_whitespace": true}),
+            json!({"backend": "guidance", "disable_any_whitespace": true, "disable_additional_properties": true}),
         ),
-        (json!({"structured_outputs_config": {"backend": "xgrammar"}}), json!({"backend": "xgrammar"})),
+        (
+            json!({"structured_outputs_config": {"backend": "xgrammar"}}),
+            json!({"backend": "xgrammar", "disable_additional_properties": false}),
+        ),
     ] {
         assert_eq!(engine_args(&given, true)["structured_outputs_config"], config, "{given}");
     }

@@ -179,3 +179,54 @@ fn id(prefix: &str) -> Result<String, ApiError> {
     let random = random_hex().map_err(|error| ApiError::internal(format!("item id: {error}")))?;
     Ok(format!("{prefix}_{random}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::speech::End;
+
+    fn said(words: Vec<Word>) -> Said {
+        Said { words, logprobs: None, token_ids: None, end: None }
+    }
+
+    /// Type and place of each event.
+    fn told(output: &mut Output) -> Vec<Value> {
+        let text = String::from_utf8(output.events.take().to_vec()).unwrap();
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.map(|data| serde_json::from_str(data).unwrap())
+            .map(|event: Value| {
+                json!([event["type"].as_str().unwrap().strip_prefix("response.").unwrap(), event["output_index"]])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn thoughts_text_and_calls_follow_each_other() {
+        let mut output = Output::new(Events::new(true));
+        // A mark, whose tokens count to the thoughts after it.
+        assert!(output.say(1, said(Vec::new())).unwrap().is_none());
+        output.say(2, said(vec![Word::Reasoning("h".to_owned())])).unwrap();
+        output.say(1, said(vec![Word::Reasoning("m".to_owned())])).unwrap();
+        output.say(4, said(vec![Word::Content("so".to_owned())])).unwrap();
+        let call = Word::Call { index: 0, id: "call_1".to_owned(), name: "f".to_owned() };
+        output.say(8, said(vec![call, Word::Arguments { index: 0, fragment: "{".to_owned() }])).unwrap();
+        let end = Some(End { reason: FinishReason::Length, stop: None });
+        let status = output.say(1, Said { words: Vec::new(), logprobs: None, token_ids: None, end }).unwrap();
+        assert_eq!((status, output.reasoning_tokens()), (Some(ResponseStatus::Incomplete), 4));
+        let events = |kinds: &[&str], index: usize| kinds.iter().map(|kind| json!([kind, index])).collect::<Vec<_>>();
+        let thought = ["output_item.added", "content_part.added", "reasoning_text.delta", "reasoning_text.delta"];
+        let thought_done = ["reasoning_text.done", "content_part.done", "output_item.done"];
+        let text = ["output_item.added", "content_part.added", "output_text.delta"];
+        let text_done = ["output_text.done", "content_part.done", "output_item.done"];
+        let call = ["output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done"];
+        let expected = [events(&thought, 0), events(&thought_done, 0), events(&text, 1), events(&text_done, 1), events(&call, 2)];
+        assert_eq!(told(&mut output), expected.concat());
+        let items: Vec<_> = output.items.iter().map(|item| json!(item)).collect();
+        assert_eq!(items[0]["content"], json!([{"type": "reasoning_text", "text": "hm"}]));
+        assert_eq!((&items[0]["summary"], &items[0]["status"]), (&json!([]), &json!("completed")));
+        assert_eq!((&items[1]["content"][0]["text"], &items[1]["status"]), (&json!("so"), &json!("completed")));
+        assert_eq!((&items[2]["arguments"], &items[2]["status"]), (&json!("{"), &json!("incomplete")));
+    }
+}

@@ -26,14 +26,18 @@ mod observe;
 pub mod openai;
 mod output;
 mod parameters;
+mod prompt;
 mod receipt;
 mod request_body;
 mod request_id;
+mod responses;
 mod routes;
 pub mod server;
+mod speech;
 mod structured;
 pub mod text;
 pub mod tls;
+mod tool_choice;
 mod version;
 
 pub use app::{App, Limits, ModelError, ServedModel};

@@ -14,7 +14,7 @@ mod verify;
 
 pub use error::{ReceiptError, UnsignableReceipt};
 pub use jws::{CompactReceipt, SigningInput, key_id};
-pub use stream::{STREAM_END, STREAM_RECEIPT, SplitStream, split_stream};
+pub use stream::{STREAM_END, STREAM_END_WITHOUT_DONE, STREAM_RECEIPT, SplitStream, split_stream};
 pub use verify::{ExpectedReceipt, VerifiedReceipt, verify_receipt};
 
 use serde::{Deserialize, Serialize};

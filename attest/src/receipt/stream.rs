@@ -8,6 +8,9 @@ pub const STREAM_RECEIPT: &str = ": receipt ";
 /// What follows the receipt, up to the end of the body: the end of its line, a blank line, `data: [DONE]`, a blank line.
 pub const STREAM_END: &str = "\n\ndata: [DONE]\n\n";
 
+/// The same for APIs whose streams have no `[DONE]`, as OpenAI's Responses: the end of the receipt's line and a blank line.
+pub const STREAM_END_WITHOUT_DONE: &str = "\n\n";
+
 /// A stream's body, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SplitStream<'a> {
@@ -17,14 +20,16 @@ pub struct SplitStream<'a> {
     pub jws: &'a str,
 }
 
-/// Takes a complete body apart. It has to end with the receipt's line and [`STREAM_END`], to the byte.
+/// Takes a complete body apart. It has to end with the receipt's line and [`STREAM_END`] or [`STREAM_END_WITHOUT_DONE`], to the
+/// byte. One body cannot be read both ways: a line is either the receipt's or `data: [DONE]`.
 ///
 /// # Errors
 /// [`ReceiptError::Missing`] where it ends in another way; [`ReceiptError::Malformed`] where the receipt is not even text.
 pub fn split_stream(body: &[u8]) -> Result<SplitStream<'_>, ReceiptError> {
-    let body = body
-        .strip_suffix(STREAM_END.as_bytes())
-        .ok_or(ReceiptError::Missing("it does not end with a blank line, \"data: [DONE]\" and a blank line"))?;
+    let body = [STREAM_END, STREAM_END_WITHOUT_DONE]
+        .iter()
+        .find_map(|end| body.strip_suffix(end.as_bytes()))
+        .ok_or(ReceiptError::Missing("it does not end with a blank line"))?;
     let line_start = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline.saturating_add(1));
     let (hashed, line) = body.split_at_checked(line_start).unwrap_or((body, &[]));
     let jws = line

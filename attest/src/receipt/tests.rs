@@ -103,7 +103,7 @@ fn an_independent_implementations_receipts_verify() {
     for vector in vectors().vectors {
         let split = split_stream(vector.response.as_bytes());
         let (hashed, jws) = match (vector.name.as_str(), split) {
-            ("stream", Ok(split)) => (split.hashed, split.jws),
+            ("stream" | "stream_without_done", Ok(split)) => (split.hashed, split.jws),
             (_, split) => {
                 assert_eq!(split.unwrap_err().code(), "receipt_missing");
                 (vector.response.as_bytes(), vector.receipt.as_str())
@@ -281,11 +281,22 @@ fn a_stream_ends_with_its_receipt_to_the_byte() {
     assert_eq!(split(": receipt a\n\ndata: [DONE]\n\n"), ok("", "a"));
     // Only the last one counts; the earlier one is part of what is hashed.
     assert_eq!(split(": receipt a\n\n: receipt b\n\ndata: [DONE]\n\n"), ok(": receipt a\n\n", "b"));
+    // OpenAI's Responses have no `[DONE]`.
+    assert_eq!(split("data: 1\n\n: receipt a.b.c\n\n"), ok("data: 1\n\n", "a.b.c"));
+    assert_eq!(split(": receipt a\n\n"), ok("", "a"));
+    assert_eq!(split(": receipt a\n\n: receipt b\n\n"), ok(": receipt a\n\n", "b"));
+    assert_eq!(split("data: [DONE]\n\n: receipt a\n\n"), ok("data: [DONE]\n\n", "a"));
     for missing in [
         "",
+        "\n\n",
         "data: [DONE]\n\n",
         "data: 1\n\ndata: [DONE]\n\n",
-        "data: 1\n\n: receipt a\n\n",
+        "data: 1\n\n: receipt a",
+        "data: 1\n\n: receipt a\n",
+        "data: 1\n\n: receipt a\n\n\n",
+        "data: 1\n\n: receipt a\r\n\r\n",
+        "data: 1\n\n: receipt a\n\ndata: 2\n\n",
+        "data: 1\n\n: receipt a\n\n:\n\n",
         "data: 1\n\n: receipt a\n\ndata: [DONE]\n",
         "data: 1\n\n: receipt a\n\ndata: [DONE]\n\n\n",
         "data: 1\n\n: receipt a\ndata: [DONE]\n\n",

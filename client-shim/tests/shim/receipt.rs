@@ -83,7 +83,7 @@ fn a_streamed_response_has_its_receipt_inside() {
     let (request, response) = (text(&vector, "request"), text(&vector, "response"));
     let path = ["--path", "/v1/chat/completions?a=\\b", "--json"];
     assert_eq!(code(&verify(&vector, request, response, &path)), (0, "verified".to_owned()));
-    let cut = response.strip_suffix("data: [DONE]\n\n").unwrap();
+    let cut = response.strip_suffix("[DONE]\n\n").unwrap();
     assert_eq!(code(&verify(&vector, request, cut, &path)), (1, "receipt_missing".to_owned()));
     let altered = response.replacen("hi", "ho", 1);
     assert_eq!(code(&verify(&vector, request, &altered, &path)), (1, "receipt_response_mismatch".to_owned()));

@@ -67,11 +67,13 @@ def vector(name: str, request: str, hashed: str, end: str, **changes) -> dict:
 
 REQUEST = '{"model":"org/Modèle","messages":[{"role":"user","content":"hi"}]}'
 EVENTS = 'data: {"choices":[{"delta":{"content":"hi"}}]}\n\ndata: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+TYPED_EVENTS = 'event: response.completed\ndata: {"type":"response.completed","sequence_number":0}\n\n'
 ERROR = '{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}'
 
 VECTORS = [
     vector("whole", REQUEST, '{"choices":[{"message":{"content":"hi"}}]}', ""),
     vector("stream", REQUEST, EVENTS, ": receipt RECEIPT\n\ndata: [DONE]\n\n", path="/v1/chat/completions?a=\\b", connection_sequence=1),
+    vector("stream_without_done", REQUEST, TYPED_EVENTS, ": receipt RECEIPT\n\n", path="/v1/responses", connection_sequence=2),
     vector("unread", REQUEST, ERROR, "", status=413, request_sha256=None, prompt_tokens=None, completion_tokens=None),
 ]
 

@@ -3,13 +3,13 @@
 use bytes::{BufMut as _, BytesMut};
 use serde::Serialize;
 
-use super::{
-    handler::Head,
+use super::handler::Head;
+use crate::{
+    openai::{
+        chat_response::{ChatCompletionChunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta},
+        usage::Usage,
+    },
     speech::{Said, Word},
-};
-use crate::openai::{
-    chat_response::{ChatCompletionChunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta},
-    usage::Usage,
 };
 
 /// Writes chunks; all that the engine had ready go out in one write.

@@ -4,13 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{
-    prompt::{Prompt, PromptSource, room},
-    speech::Speaking,
-    stream,
-    valid::ValidChat,
-    whole,
-};
+use super::{stream, valid::ValidChat, whole};
 use crate::{
     App,
     app::unix_now,
@@ -18,8 +12,10 @@ use crate::{
     openai::{chat_request::ChatRequest, error::ApiError},
     output::OutputFormat,
     parameters::Delivery,
+    prompt::{Prompt, PromptSource, room},
     request_body::read_json,
     request_id::{RequestId, random_hex},
+    speech::Speaking,
 };
 
 /// What the JSON document, or every chunk, of one completion has.

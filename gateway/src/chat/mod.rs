@@ -2,10 +2,7 @@
 
 mod chunks;
 mod handler;
-mod prompt;
-mod speech;
 mod stream;
-mod tool_choice;
 mod valid;
 mod whole;
 

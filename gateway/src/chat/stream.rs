@@ -16,7 +16,6 @@ use futures_util::Stream;
 use super::{
     chunks::{Chunks, event},
     handler::Head,
-    speech::{Speaking, Speech},
 };
 use crate::{
     generation::{Answers, Piece},
@@ -24,6 +23,7 @@ use crate::{
     parameters::StreamUsage,
     receipt::StreamReceipt,
     request_id::RequestId,
+    speech::{Speaking, Speech},
 };
 
 /// Starts the stream once the engine has answered for the first time: until then an error still has a status.

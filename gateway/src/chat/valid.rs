@@ -4,7 +4,6 @@ use actix_web::HttpRequest;
 use blindllama_engine::{Constraint, ModelInfo};
 use serde_json::{Value, json};
 
-use super::tool_choice::ToolUse;
 use crate::{
     App,
     config::{ApiConfig, StructuredLimits},
@@ -17,8 +16,10 @@ use crate::{
     output::ToolMode,
     parameters::{Parameters, logprob_count, settle_unknown},
     request_body::typed,
+    speech::SpeechOptions,
     structured,
     text::{PromptEnd, Rendering, Turn},
+    tool_choice::ToolUse,
 };
 
 /// A request that this gateway can serve. Only [`ValidChat::new`] makes one.
@@ -35,22 +36,6 @@ pub(super) struct ValidChat {
     pub(super) max_tokens: Option<usize>,
     pub(super) constraint: Option<Constraint>,
     pub(super) speech: SpeechOptions,
-}
-
-/// How what the model says is told.
-#[derive(Clone)]
-pub(super) struct SpeechOptions {
-    pub(super) tools: ToolMode,
-    /// Whether several tools may be called at once.
-    pub(super) parallel: bool,
-    /// Whether thoughts are told.
-    pub(super) reasoning: bool,
-    /// Whether they are also told in DeepSeek's spelling.
-    pub(super) reasoning_content: bool,
-    /// Who speaks.
-    pub(super) role: &'static str,
-    /// What comes before the answer.
-    pub(super) echo: Option<String>,
 }
 
 impl ValidChat {

@@ -2,11 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use super::{
-    handler::Head,
-    speech::{End, Said, Speaking, Word},
-    valid::SpeechOptions,
-};
+use super::handler::Head;
 use crate::{
     generation::{Answers, TokenTexts},
     openai::{
@@ -15,6 +11,7 @@ use crate::{
         logprobs::{ChatLogprobs, PromptLogprobs},
     },
     receipt::TokenCounts,
+    speech::{End, Said, Speaking, SpeechOptions, Word},
 };
 
 /// One answer as it is collected.

@@ -74,15 +74,15 @@ impl ErrorStatus {
 /// The body of an error response; also an event in a stream that fails halfway.
 #[derive(Serialize)]
 pub struct ErrorBody<'a> {
-    error: ErrorObject<'a>,
+    pub(crate) error: ErrorObject<'a>,
 }
 
 #[derive(Serialize)]
-struct ErrorObject<'a> {
-    message: &'a str,
-    r#type: &'a str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
+pub(crate) struct ErrorObject<'a> {
+    pub(crate) message: &'a str,
+    pub(crate) r#type: &'a str,
+    pub(crate) param: Option<&'a str>,
+    pub(crate) code: Option<&'a str>,
 }
 
 impl ApiError {
@@ -206,6 +206,15 @@ impl ApiError {
         self
     }
 
+    /// Calls the parameter at fault `name` if it is `usual`: routes that share a check have different names for it.
+    #[must_use]
+    pub(crate) fn renamed(mut self, usual: &str, name: &str) -> Self {
+        if self.param.as_deref() == Some(usual) {
+            self.param = Some(name.to_owned());
+        }
+        self
+    }
+
     /// Adds a code for programs.
     #[must_use]
     pub const fn code(mut self, code: &'static str) -> Self {
@@ -265,6 +274,8 @@ impl ResponseError for ApiError {
         self.to_response(None)
     }
 }
+
+impl std::error::Error for ApiError {}
 
 /// The status and code only: messages can quote what the client sent.
 impl fmt::Display for ApiError {

@@ -44,6 +44,12 @@ pub struct Function {
 }
 
 impl Tool {
+    /// A function of the client's.
+    pub(crate) fn function(name: String, description: Option<String>, parameters: Option<Value>, strict: Option<bool>) -> Self {
+        let function = Function { name, description, parameters, strict, unknown: Unknown::default() };
+        Self { kind: ToolKind::Function, function, unknown: Unknown::default() }
+    }
+
     /// The paths of what is not understood, below `prefix`.
     pub fn unknown(&self, prefix: &str) -> impl Iterator<Item = String> {
         let function = format!("{prefix}function.");
@@ -62,7 +68,7 @@ pub enum ToolChoice {
 }
 
 /// Whether the model has to call something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolChoiceMode {
     /// Nothing is called.

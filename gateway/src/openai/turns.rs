@@ -72,7 +72,7 @@ fn called(call: ToolCall) -> CalledTool {
 
 /// Templates read arguments as an object. What a model once wrote wrongly must not spoil every later turn, so it counts as
 /// no arguments, as with vLLM.
-fn arguments(text: &str) -> Map<String, Value> {
+pub(crate) fn arguments(text: &str) -> Map<String, Value> {
     match serde_json::from_str(text) {
         Ok(Value::Object(arguments)) => arguments,
         _ => Map::new(),

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, http::StatusCode};
 use blindllama_attest::{
     digest::Sha256Digest,
-    receipt::{STREAM_END, STREAM_RECEIPT, UnsignableReceipt},
+    receipt::{STREAM_END, STREAM_END_WITHOUT_DONE, STREAM_RECEIPT, UnsignableReceipt},
 };
 use bytes::{BufMut as _, BytesMut};
 use sha2::{Digest as _, Sha256};
@@ -37,10 +37,22 @@ impl StreamReceipt {
     ///
     /// # Errors
     /// [`UnsignableReceipt`] if no verifier could read the receipt.
-    pub(crate) fn close(mut self, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
+    pub(crate) fn close(self, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
+        self.close_with(STREAM_END, events, tokens)
+    }
+
+    /// As [`StreamReceipt::close`], for APIs whose streams have no `[DONE]`.
+    ///
+    /// # Errors
+    /// [`UnsignableReceipt`] if no verifier could read the receipt.
+    pub(crate) fn close_without_done(self, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
+        self.close_with(STREAM_END_WITHOUT_DONE, events, tokens)
+    }
+
+    fn close_with(mut self, end: &str, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
         self.sent(events);
         let receipt = self.open.close(StatusCode::OK, Sha256Digest::from_bytes(self.sent.finalize().into()), tokens)?;
-        for part in [STREAM_RECEIPT, receipt.as_str(), STREAM_END] {
+        for part in [STREAM_RECEIPT, receipt.as_str(), end] {
             events.put_slice(part.as_bytes());
         }
         Ok(())

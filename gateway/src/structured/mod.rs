@@ -16,11 +16,11 @@ mod tests;
 use blindllama_engine::Constraint;
 use serde_json::Value;
 
-pub(crate) use request::{ResponseFormat, StructuredOutputs};
+pub(crate) use request::{ResponseFormat, StructuredOutputs, TextFormat};
 pub(crate) use tools::{named_tool, required_tools};
 
 use crate::{config::StructuredLimits, openai::error::ApiError};
-use request::Kind;
+use request::{Asked, Kind};
 
 /// What `response_format` or `structured_outputs` asks for; `None` where the answer is free.
 ///
@@ -31,7 +31,26 @@ pub(crate) fn constraint(
     structured_outputs: Option<StructuredOutputs>,
     limits: &StructuredLimits,
 ) -> Result<Option<Constraint>, ApiError> {
-    let by_format = response_format.map(ResponseFormat::into_kind).transpose()?.flatten();
+    one(response_format.map(ResponseFormat::into_kind).transpose()?.flatten(), structured_outputs, limits)
+}
+
+/// What `text.format` of the Responses API or `structured_outputs` asks for; `None` where the answer is free.
+///
+/// # Errors
+/// As for [`constraint`].
+pub(crate) fn text_constraint(
+    format: Option<&TextFormat>,
+    structured_outputs: Option<StructuredOutputs>,
+    limits: &StructuredLimits,
+) -> Result<Option<Constraint>, ApiError> {
+    one(format.and_then(TextFormat::kind), structured_outputs, limits)
+}
+
+fn one(
+    by_format: Option<Asked>,
+    structured_outputs: Option<StructuredOutputs>,
+    limits: &StructuredLimits,
+) -> Result<Option<Constraint>, ApiError> {
     let by_outputs = structured_outputs.map(StructuredOutputs::into_kind).transpose()?;
     let (kind, param) = match (by_format, by_outputs) {
         (None, None) => return Ok(None),

@@ -2,10 +2,10 @@
 //!
 //! None of these types has a `Debug`: schemas and texts are content.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::openai::error::ApiError;
+use crate::openai::{error::ApiError, unknown::Unknown};
 
 /// OpenAI's `response_format`.
 #[derive(Deserialize)]
@@ -40,6 +40,38 @@ struct JsonSchemaFormat {
     unknown: Map<String, Value>,
 }
 
+/// `text.format` of OpenAI's Responses, which the response repeats.
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TextFormat {
+    /// Free text.
+    Text(PlainFormat),
+    /// Any JSON object.
+    JsonObject(PlainFormat),
+    /// JSON of a schema.
+    JsonSchema(SchemaFormat),
+}
+
+/// A format that has nothing but its type.
+#[derive(Default, Deserialize, Serialize)]
+pub struct PlainFormat {
+    #[serde(flatten, skip_serializing)]
+    unknown: Unknown,
+}
+
+/// JSON of a schema. Name and description are for models that OpenAI shows them to, and strict or not it fits.
+#[derive(Deserialize, Serialize)]
+pub struct SchemaFormat {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    schema: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+    #[serde(flatten, skip_serializing)]
+    unknown: Unknown,
+}
+
 /// vLLM's `structured_outputs` (`vllm.sampling_params.StructuredOutputsParams`).
 #[derive(Deserialize)]
 pub(crate) struct StructuredOutputs {
@@ -63,7 +95,7 @@ pub(super) enum Kind {
 }
 
 /// A kind, and the parameter that asks for it.
-type Asked = (Kind, &'static str);
+pub(super) type Asked = (Kind, &'static str);
 
 impl ResponseFormat {
     /// `None` for `text`.
@@ -85,6 +117,31 @@ impl ResponseFormat {
             (_, Some(_)) => Err(ApiError::invalid("response_format.json_schema goes with the type json_schema only.")
                 .param("response_format.json_schema")),
         }
+    }
+}
+
+impl TextFormat {
+    /// The paths of what is not understood.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = String> {
+        let (Self::Text(PlainFormat { unknown })
+        | Self::JsonObject(PlainFormat { unknown })
+        | Self::JsonSchema(SchemaFormat { unknown, .. })) = self;
+        unknown.paths("text.format.")
+    }
+
+    /// `None` for `text`.
+    pub(super) fn kind(&self) -> Option<Asked> {
+        match self {
+            Self::Text(_) => None,
+            Self::JsonObject(_) => Some((Kind::JsonObject, "text.format")),
+            Self::JsonSchema(format) => Some((Kind::Json(format.schema.clone()), "text.format.schema")),
+        }
+    }
+}
+
+impl Default for TextFormat {
+    fn default() -> Self {
+        Self::Text(PlainFormat::default())
     }
 }
 

@@ -29,6 +29,8 @@ mod receipts;
 #[cfg(test)]
 mod request_coding;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod streaming;
 #[cfg(test)]
 mod templates;

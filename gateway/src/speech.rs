@@ -2,7 +2,6 @@
 
 use async_openai::types::chat::FinishReason;
 
-use super::valid::SpeechOptions;
 use crate::{
     generation::{Finish, Piece, TokenTexts},
     openai::{chat_response::StopReason, error::ApiError, logprobs::ChatLogprobs},
@@ -10,20 +9,36 @@ use crate::{
     request_id::random_hex,
 };
 
+/// How what the model says is told.
+#[derive(Clone)]
+pub(crate) struct SpeechOptions {
+    pub(crate) tools: ToolMode,
+    /// Whether several tools may be called at once.
+    pub(crate) parallel: bool,
+    /// Whether thoughts are told.
+    pub(crate) reasoning: bool,
+    /// Whether they are also told in DeepSeek's spelling.
+    pub(crate) reasoning_content: bool,
+    /// Who speaks.
+    pub(crate) role: &'static str,
+    /// What comes before the answer.
+    pub(crate) echo: Option<String>,
+}
+
 /// How answers are read and told; each gets a [`Speech`] of its own.
-pub(super) struct Speaking {
-    pub(super) format: OutputFormat,
-    pub(super) starts_in_reasoning: bool,
+pub(crate) struct Speaking {
+    pub(crate) format: OutputFormat,
+    pub(crate) starts_in_reasoning: bool,
     /// Whether token ids are told.
-    pub(super) token_ids: bool,
+    pub(crate) token_ids: bool,
     /// Whether probabilities are told, and of how many likeliest tokens.
-    pub(super) logprobs: Option<u32>,
-    pub(super) texts: TokenTexts,
-    pub(super) options: SpeechOptions,
+    pub(crate) logprobs: Option<u32>,
+    pub(crate) texts: TokenTexts,
+    pub(crate) options: SpeechOptions,
 }
 
 /// One answer as it is told.
-pub(super) struct Speech {
+pub(crate) struct Speech {
     reader: OutputReader,
     texts: TokenTexts,
     logprobs: Option<u32>,
@@ -35,18 +50,18 @@ pub(super) struct Speech {
 }
 
 /// What a piece of an answer says.
-pub(super) struct Said {
-    pub(super) words: Vec<Word>,
+pub(crate) struct Said {
+    pub(crate) words: Vec<Word>,
     /// Of the piece's tokens, where they were asked for.
-    pub(super) logprobs: Option<ChatLogprobs>,
+    pub(crate) logprobs: Option<ChatLogprobs>,
     /// The piece's tokens, where they were asked for.
-    pub(super) token_ids: Option<Vec<u32>>,
+    pub(crate) token_ids: Option<Vec<u32>>,
     /// Set in the last piece.
-    pub(super) end: Option<End>,
+    pub(crate) end: Option<End>,
 }
 
 /// A piece of one kind.
-pub(super) enum Word {
+pub(crate) enum Word {
     Content(String),
     Reasoning(String),
     /// A call begins.
@@ -63,14 +78,14 @@ pub(super) enum Word {
 }
 
 /// How an answer ended.
-pub(super) struct End {
-    pub(super) reason: FinishReason,
-    pub(super) stop: Option<StopReason>,
+pub(crate) struct End {
+    pub(crate) reason: FinishReason,
+    pub(crate) stop: Option<StopReason>,
 }
 
 impl Speaking {
     /// The speech of one answer.
-    pub(super) fn speech(&self) -> Speech {
+    pub(crate) fn speech(&self) -> Speech {
         let hidden = self.format.reasoning.is_some() && !self.options.reasoning;
         Speech {
             reader: OutputReader::new(&self.format, self.options.tools.clone(), self.starts_in_reasoning),
@@ -91,7 +106,7 @@ impl Speech {
     ///
     /// # Errors
     /// 500 if the tokenizer or the random source fails.
-    pub(super) fn say(&mut self, piece: Piece) -> Result<Said, ApiError> {
+    pub(crate) fn say(&mut self, piece: Piece) -> Result<Said, ApiError> {
         let Piece { text, token_ids, logprobs, finish, .. } = piece;
         let mut events = self.reader.push(&text);
         if finish.is_some() {

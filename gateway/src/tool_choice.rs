@@ -13,19 +13,19 @@ use crate::{
 };
 
 /// What a request says of tools.
-pub(super) struct ToolUse {
-    pub(super) mode: ToolMode,
+pub(crate) struct ToolUse {
+    pub(crate) mode: ToolMode,
     /// What makes the model call something.
-    pub(super) constraint: Option<Constraint>,
+    pub(crate) constraint: Option<Constraint>,
     /// Whether it may call several at once.
-    pub(super) parallel: bool,
+    pub(crate) parallel: bool,
 }
 
 impl ToolUse {
     /// # Errors
     /// 400 for a choice without tools or of one that is not there, for tools that a model without a format for calls is left
     /// free to call, and for parameters that cannot be enforced.
-    pub(super) fn new(
+    pub(crate) fn new(
         tools: Option<&[Tool]>,
         choice: Option<&ToolChoice>,
         parallel: Option<bool>,

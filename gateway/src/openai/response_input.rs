@@ -1,0 +1,262 @@
+//! The input of a response: items of a conversation, those included that earlier responses had as output.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use super::{chat_message::Role, unknown::Unknown};
+
+/// One text of the user's, or a list of items.
+pub enum Input {
+    /// What the user says.
+    Text(String),
+    /// A conversation.
+    Items(Vec<InputItem>),
+}
+
+/// An item of a conversation. One without a `type` is a message.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
+pub enum InputItem {
+    /// What somebody says.
+    Message(InputMessage),
+    /// A call that the model made.
+    FunctionCall(InputCall),
+    /// What a call gave.
+    FunctionCallOutput(InputCallOutput),
+    /// What the model thought.
+    Reasoning(InputReasoning),
+}
+
+/// What somebody says.
+#[derive(Deserialize)]
+pub struct InputMessage {
+    /// Who; a tool has an item of its own.
+    pub role: Role,
+    /// What is said.
+    pub content: InputContent,
+    /// Its id and state in the response that it is from: nothing is kept that they could name.
+    #[serde(rename = "id")]
+    pub _id: Option<String>,
+    #[serde(rename = "status")]
+    pub(crate) _status: Option<ItemStatus>,
+    /// OpenAI's mark of remarks between calls: as with vLLM, templates do not see it.
+    #[serde(rename = "phase")]
+    pub _phase: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// A call that the model made.
+#[derive(Deserialize)]
+pub struct InputCall {
+    /// The call's id, which its output repeats.
+    pub call_id: String,
+    /// The function's name.
+    pub name: String,
+    /// The arguments as JSON text.
+    pub arguments: String,
+    #[serde(rename = "id")]
+    pub(crate) _id: Option<String>,
+    #[serde(rename = "status")]
+    pub(crate) _status: Option<ItemStatus>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// What a call gave.
+#[derive(Deserialize)]
+pub struct InputCallOutput {
+    /// The call's id.
+    pub call_id: String,
+    /// What it gave.
+    pub output: InputContent,
+    #[serde(rename = "id")]
+    pub(crate) _id: Option<String>,
+    #[serde(rename = "status")]
+    pub(crate) _status: Option<ItemStatus>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// What the model thought.
+#[derive(Deserialize)]
+pub struct InputReasoning {
+    /// The thoughts.
+    pub content: Option<Vec<InputPart>>,
+    /// What OpenAI tells of thoughts that it hides.
+    pub summary: Option<Vec<InputPart>>,
+    /// Thoughts that only OpenAI can read.
+    pub encrypted_content: Option<String>,
+    #[serde(rename = "id")]
+    pub(crate) _id: Option<String>,
+    #[serde(rename = "status")]
+    pub(crate) _status: Option<ItemStatus>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// How far an item of an earlier response had come.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ItemStatus {
+    InProgress,
+    Completed,
+    Incomplete,
+}
+
+/// What is said: one text, or a list of parts.
+pub enum InputContent {
+    /// One text.
+    Text(String),
+    /// Text in parts.
+    Parts(Vec<InputPart>),
+}
+
+/// A part that is text.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum InputPart {
+    /// What the user says.
+    InputText(TextPart),
+    /// What the model said; of annotations and probabilities templates know nothing.
+    OutputText {
+        /// The text.
+        text: String,
+        #[serde(rename = "annotations")]
+        /// Unused.
+        _annotations: Option<Vec<Value>>,
+        #[serde(rename = "logprobs")]
+        /// Unused.
+        _logprobs: Option<Vec<Value>>,
+        #[serde(flatten)]
+        /// What is not understood.
+        unknown: Unknown,
+    },
+    /// A refusal of the model's.
+    Refusal {
+        /// Its words.
+        refusal: String,
+        #[serde(flatten)]
+        /// What is not understood.
+        unknown: Unknown,
+    },
+    /// Thoughts.
+    ReasoningText(TextPart),
+    /// What OpenAI tells of thoughts.
+    SummaryText(TextPart),
+}
+
+/// A text.
+#[derive(Deserialize)]
+pub struct TextPart {
+    /// The text.
+    pub text: String,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl InputPart {
+    /// Its words.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        match self {
+            Self::InputText(part) | Self::ReasoningText(part) | Self::SummaryText(part) => part.text,
+            Self::OutputText { text, .. } | Self::Refusal { refusal: text, .. } => text,
+        }
+    }
+
+    fn unknown(&self) -> &Unknown {
+        match self {
+            Self::InputText(part) | Self::ReasoningText(part) | Self::SummaryText(part) => &part.unknown,
+            Self::OutputText { unknown, .. } | Self::Refusal { unknown, .. } => unknown,
+        }
+    }
+}
+
+impl InputContent {
+    fn parts(&self) -> &[InputPart] {
+        match self {
+            Self::Text(_) => &[],
+            Self::Parts(parts) => parts,
+        }
+    }
+}
+
+impl InputItem {
+    /// The paths of what is not understood, below `prefix`.
+    pub(crate) fn unknown(&self, prefix: &str) -> Vec<String> {
+        let none: &[InputPart] = &[];
+        let (unknown, name, parts) = match self {
+            Self::Message(message) => (&message.unknown, "content", message.content.parts()),
+            Self::FunctionCall(call) => (&call.unknown, "", none),
+            Self::FunctionCallOutput(output) => (&output.unknown, "output", output.output.parts()),
+            Self::Reasoning(reasoning) => (&reasoning.unknown, "content", reasoning.content.as_deref().unwrap_or_default()),
+        };
+        let parts = parts.iter().enumerate();
+        let parts =
+            parts.flat_map(|(index, part)| part.unknown().paths(&format!("{prefix}{name}[{index}].")).collect::<Vec<_>>());
+        unknown.paths(prefix).chain(parts).collect()
+    }
+}
+
+/// OpenAI leaves `type` out of messages.
+impl<'de> Deserialize<'de> for InputItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut members = Map::deserialize(deserializer)?;
+        if members.get("type").is_none_or(Value::is_null) {
+            members.insert("type".to_owned(), Value::from("message"));
+        }
+        // The function that `remote` derives.
+        Self::deserialize(Value::Object(members)).map_err(Error::custom)
+    }
+}
+
+/// A visitor rather than an untagged enum, which would lose the path and the reason of an error inside.
+struct TextOrList<I, T> {
+    text: fn(String) -> T,
+    list: fn(Vec<I>) -> T,
+    expecting: &'static str,
+}
+
+impl<'de, I: Deserialize<'de>, T> Visitor<'de> for TextOrList<I, T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expecting)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Ok((self.text)(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<T, E> {
+        Ok((self.text)(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok((self.list)(list))
+    }
+}
+
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expecting = "a string or a list of items";
+        deserializer.deserialize_any(TextOrList { text: Self::Text, list: Self::Items, expecting })
+    }
+}
+
+impl<'de> Deserialize<'de> for InputContent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expecting = "a string or a list of parts";
+        deserializer.deserialize_any(TextOrList { text: Self::Text, list: Self::Parts, expecting })
+    }
+}

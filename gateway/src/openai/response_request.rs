@@ -1,0 +1,125 @@
+//! `POST /v1/responses`: the request, as it came.
+//!
+//! As with chat completions, what is not understood is refused by name. None of these types has a `Debug`: they are content.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{
+    chat_request::{ReasoningEffort, ServiceTier},
+    response_input::{Input, InputItem},
+    response_tools::{ResponseTool, ResponseToolChoice},
+    unknown::Unknown,
+};
+use crate::structured::TextFormat;
+
+/// A request for a response: what is its own. The rest is [`SamplingParameters`](super::sampling::SamplingParameters).
+#[derive(Deserialize)]
+pub struct ResponseRequest {
+    /// The id of the model.
+    pub model: String,
+    /// The conversation so far.
+    pub input: Input,
+    /// A system message before it.
+    pub instructions: Option<String>,
+    /// Limit on new tokens.
+    pub max_output_tokens: Option<usize>,
+    /// What else the response has to tell.
+    pub include: Option<Vec<String>>,
+    /// Most likely tokens to report in each place of the text, 0 to 20; -1 for all.
+    pub top_logprobs: Option<i64>,
+    /// What the model may call.
+    pub tools: Option<Vec<ResponseTool>>,
+    /// Whether and what it has to call.
+    pub tool_choice: Option<ResponseToolChoice>,
+    /// Whether it may call several at once.
+    pub parallel_tool_calls: Option<bool>,
+    /// What the text has to be like.
+    pub text: Option<TextParameters>,
+    /// How a model that thinks should think.
+    pub reasoning: Option<ReasoningParameters>,
+    /// What to do with a conversation that is too long.
+    pub truncation: Option<Truncation>,
+    /// Whether to keep the response: accepted for compatibility. Nothing is ever kept, and the response says so.
+    #[serde(rename = "store")]
+    pub _store: Option<bool>,
+    /// Whether to answer later.
+    pub background: Option<bool>,
+    /// A response that was kept.
+    pub previous_response_id: Option<String>,
+    /// A conversation that was kept.
+    pub conversation: Option<Value>,
+    /// How to stream.
+    pub stream_options: Option<ResponseStreamOptions>,
+    /// Notes of the caller's, which the response repeats.
+    pub metadata: Option<Map<String, Value>>,
+    /// The caller's name for its end user, which the response repeats.
+    pub user: Option<String>,
+    /// A hint to OpenAI's own cache, which the response repeats.
+    pub prompt_cache_key: Option<String>,
+    /// The caller's name for its end user, which the response repeats.
+    pub safety_identifier: Option<String>,
+    /// Which of OpenAI's queues; there is one.
+    #[serde(rename = "service_tier")]
+    pub _service_tier: Option<ServiceTier>,
+    #[serde(flatten)]
+    pub(crate) rest: Unknown,
+}
+
+/// `text`.
+#[derive(Default, Deserialize)]
+pub struct TextParameters {
+    /// What the text has to be like.
+    pub format: Option<TextFormat>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// `reasoning`.
+#[derive(Deserialize)]
+pub struct ReasoningParameters {
+    /// How much to think.
+    pub effort: Option<ReasoningEffort>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// What to do with a conversation that is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Truncation {
+    /// Leave parts of it out.
+    Auto,
+    /// Refuse it.
+    Disabled,
+}
+
+/// `stream_options`.
+#[derive(Deserialize)]
+pub struct ResponseStreamOptions {
+    /// Whether events are filled up to hide their lengths.
+    pub include_obfuscation: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl ResponseRequest {
+    /// The paths of what is not understood in what has a type here.
+    pub(crate) fn unknown(&self) -> Vec<String> {
+        let items = match &self.input {
+            Input::Text(_) => &[],
+            Input::Items(items) => items.as_slice(),
+        };
+        let items = items.iter().enumerate();
+        let items = items.flat_map(|(index, item): (usize, &InputItem)| item.unknown(&format!("input[{index}].")));
+        let tools = self.tools.iter().flatten().enumerate();
+        let tools = tools.flat_map(|(index, tool)| tool.unknown(&format!("tools[{index}].")));
+        let text = self.text.iter().flat_map(|text| {
+            let format = text.format.iter().flat_map(TextFormat::unknown);
+            text.unknown.paths("text.").chain(format)
+        });
+        let reasoning = self.reasoning.iter().flat_map(|reasoning| reasoning.unknown.paths("reasoning."));
+        let options = self.stream_options.iter().flat_map(|options| options.unknown.paths("stream_options."));
+        items.chain(tools).chain(text).chain(reasoning).chain(options).collect()
+    }
+}

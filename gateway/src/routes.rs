@@ -10,12 +10,13 @@ use actix_web::{
 };
 use prometheus_client::encoding::EncodeLabelValue;
 
-use crate::{attestation, chat, health, metrics, models, openai::error::ApiError, receipt::receipted, version};
+use crate::{attestation, chat, embeddings, health, metrics, models, openai::error::ApiError, receipt::receipted, version};
 
 /// All routes of OpenAI's API begin with this.
 pub(crate) const OPENAI_PREFIX: &str = "/v1/";
 
 const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
+const EMBEDDINGS: &str = "/v1/embeddings";
 const MODELS: &str = "/v1/models";
 const MODEL: &str = "/v1/models/{id:.+}";
 const ATTESTATION: &str = "/attestation";
@@ -31,6 +32,7 @@ const METRICS: &str = "/metrics";
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
 pub(crate) enum Route {
     ChatCompletions,
+    Embeddings,
     Models,
     Attestation,
     Activate,
@@ -48,6 +50,7 @@ impl Route {
     pub(crate) fn of(pattern: Option<&str>) -> Self {
         match pattern {
             Some(CHAT_COMPLETIONS) => Self::ChatCompletions,
+            Some(EMBEDDINGS) => Self::Embeddings,
             Some(MODELS | MODEL) => Self::Models,
             Some(ATTESTATION) => Self::Attestation,
             Some(ACTIVATE) => Self::Activate,
@@ -65,6 +68,7 @@ impl Route {
 pub(crate) fn configure(service: &mut ServiceConfig) {
     service
         .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
+        .service(inference(EMBEDDINGS, web::post().to(embeddings::create_embeddings)))
         .service(readable(MODELS, get().to(models::list)))
         .service(readable(MODEL, get().to(models::retrieve)))
         .service(readable(ATTESTATION, get().to(attestation::evidence)))

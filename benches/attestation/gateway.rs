@@ -17,7 +17,9 @@ use blindllama_attest_tpm::{
     ApplicationLog,
     launch::{Code, Launch},
 };
-use blindllama_engine::{Engine, EngineError, GenerateRequest, ModelInfo, SamplingDefaults, TokenStream};
+use blindllama_engine::{
+    EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, ModelTask, SamplingDefaults, TokenStream,
+};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     config::{ApiConfig, StructuredLimits},
@@ -113,6 +115,7 @@ struct NoEngine(ModelInfo);
 impl NoEngine {
     fn new() -> Self {
         Self(ModelInfo {
+            task: ModelTask::Generate,
             max_model_len: 1,
             vocab_size: 1,
             max_logprobs: 0,
@@ -131,6 +134,10 @@ impl Engine for NoEngine {
     }
 
     fn generate(&self, _: GenerateRequest) -> Result<TokenStream, EngineError> {
+        Err(EngineError::Stopped)
+    }
+
+    fn embed(&self, _: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
         Err(EngineError::Stopped)
     }
 

@@ -1,13 +1,15 @@
-//! The engine seam: token ids in, token ids out.
+//! The engine seam: token ids in, token ids or a vector out.
 //!
 //! The gateway knows engines only through [`Engine`]; it never sees Python, tensors or devices. Dropping a
-//! [`TokenStream`] aborts its request: the engine finds the stream's channel closed before its next step.
+//! [`TokenStream`] or an [`EmbeddingReply`] aborts its request: the engine finds its channel closed before its next step.
 
+mod embedding;
 mod model;
 mod request;
 mod stream;
 
-pub use model::{ModelInfo, SamplingDefaults};
+pub use embedding::{EmbedRequest, Embedding, EmbeddingReply, EmbeddingSender, embedding_reply};
+pub use model::{EmbeddingModel, ModelInfo, ModelTask, SamplingDefaults, Shortening};
 pub use request::{Constraint, GenerateRequest, Logprobs, Sampling, Stopping};
 pub use stream::{FinishReason, Finished, OutputSender, StreamClosed, TokenLogprob, TokenOutput, TokenStream, token_stream};
 
@@ -22,6 +24,13 @@ pub trait Engine: Send + Sync + 'static {
     /// [`EngineError::Overloaded`] if the command queue is full, [`EngineError::Stopped`] after a fatal error.
     fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError>;
 
+    /// Queues a sequence to embed. Never blocks. A model that generates refuses it, as one that embeds refuses
+    /// [`Engine::generate`]: see [`ModelTask`].
+    ///
+    /// # Errors
+    /// As [`Engine::generate`].
+    fn embed(&self, request: EmbedRequest) -> Result<EmbeddingReply, EngineError>;
+
     /// Whether the engine's loop is alive.
     fn is_alive(&self) -> bool;
 
@@ -29,7 +38,7 @@ pub trait Engine: Send + Sync + 'static {
     fn active_requests(&self) -> usize;
 }
 
-/// Why a request got no tokens.
+/// Why a request got no tokens, or no vector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The engine's queue is full; the client may try again.
@@ -38,6 +47,9 @@ pub enum EngineError {
     /// The engine refused this request's parameters; the text is safe to show to the client who sent them.
     #[error("the engine refused the request: {0}")]
     Rejected(String),
+    /// The engine failed at this one request and goes on; of an answer's tokens, [`FinishReason::Error`] says so.
+    #[error("the engine failed at the request")]
+    Failed,
     /// The engine has died or is shutting down.
     #[error("the engine has stopped")]
     Stopped,

@@ -3,6 +3,8 @@
 /// The loaded model, as the engine sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
+    /// What it does.
+    pub task: ModelTask,
     /// The most tokens of prompt and answer together.
     pub max_model_len: usize,
     /// Size of the vocabulary: token ids are below it.
@@ -19,6 +21,38 @@ pub struct ModelInfo {
     pub engine: String,
     /// What the model's author recommends where a request is silent.
     pub sampling_defaults: SamplingDefaults,
+}
+
+/// What a model does with a sequence of tokens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ModelTask {
+    /// It goes on.
+    #[default]
+    Generate,
+    /// It makes one vector of the whole.
+    Embed(EmbeddingModel),
+}
+
+/// What there is to know of a model's vectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingModel {
+    /// Dimensions of a vector.
+    pub dimensions: usize,
+    /// Whether there are shorter ones.
+    pub shortening: Shortening,
+    /// Whether texts are written in lower case before they are tokenised, in addition to what the tokenizer itself does.
+    pub lower_case: bool,
+}
+
+/// To which lengths a model's vectors can be cut and still be of use ("Matryoshka" embeddings).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shortening {
+    /// To none.
+    None,
+    /// To any.
+    Any,
+    /// To these.
+    To(Vec<usize>),
 }
 
 /// Defaults from the model's `generation_config.json`, as vLLM's server applies them; `None` where it is silent.

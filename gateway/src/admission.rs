@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::{
     metrics::{Metrics, RunningRequest},
@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Admission {
     places: Arc<Semaphore>,
+    input_places: Semaphore,
     metrics: Arc<Metrics>,
 }
 
@@ -29,7 +30,7 @@ impl Admission {
     #[must_use]
     pub fn new(max_requests: NonZeroUsize, metrics: Arc<Metrics>) -> Self {
         let places = max_requests.get().min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(places)), metrics }
+        Self { places: Arc::new(Semaphore::new(places)), input_places: Semaphore::new(places), metrics }
     }
 
     /// Takes a place, or says at once that there is none: waiting belongs to the client, who knows its patience.
@@ -39,6 +40,15 @@ impl Admission {
     pub fn admit(&self) -> Result<Permit, ApiError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| ApiError::overloaded())?;
         Ok(Permit { _place: place, running: Metrics::request_started(&self.metrics) })
+    }
+
+    /// Waits for a place for one of many inputs of a request that was admitted. As many of all requests together as there are
+    /// places are with the engine, which is what its queue holds; all others wait in the order in which they came.
+    ///
+    /// # Errors
+    /// None in practice: 500 if there are no places any more.
+    pub(crate) async fn place_for_input(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.input_places.acquire().await.map_err(|_| ApiError::internal("places for inputs are not to be had"))
     }
 }
 

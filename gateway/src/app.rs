@@ -57,8 +57,8 @@ pub struct ServedModel {
     pub name: String,
     /// Text to token ids and back.
     pub tokenizer: Arc<Tokenizer>,
-    /// Messages to prompt.
-    pub template: Arc<ChatTemplate>,
+    /// Messages to prompt, where the model has a template for that.
+    pub template: Option<Arc<ChatTemplate>>,
     /// How the model writes calls of tools and thoughts.
     pub(crate) output: OutputFormat,
 }
@@ -81,9 +81,19 @@ impl ServedModel {
     /// [`ModelError`] names the file at fault.
     pub fn load(name: String, folder: &Path) -> Result<Self, ModelError> {
         let tokenizer = Arc::new(Tokenizer::load(folder)?);
-        let template = Arc::new(ChatTemplate::load(folder, jiff::Zoned::now)?);
-        let output = OutputFormat::from_template(template.source());
+        let template = match ChatTemplate::load(folder, jiff::Zoned::now) {
+            Ok(template) => Some(Arc::new(template)),
+            Err(TemplateError::Missing { .. }) => None,
+            Err(unusable) => return Err(unusable.into()),
+        };
+        let output = OutputFormat::from_template(template_source(template.as_deref()));
         Ok(Self { name, tokenizer, template, output })
+    }
+
+    /// The chat template's text, which is measured; nothing where there is none.
+    #[must_use]
+    pub fn template_source(&self) -> &str {
+        template_source(self.template.as_deref())
     }
 
     /// The same model, whose answers are read as the configuration says.
@@ -92,6 +102,10 @@ impl ServedModel {
         let output = OutputFormat { tools: tools.of(self.output.tools), reasoning: reasoning.of(self.output.reasoning) };
         Self { output, ..self }
     }
+}
+
+fn template_source(template: Option<&ChatTemplate>) -> &str {
+    template.map_or("", ChatTemplate::source)
 }
 
 impl App {

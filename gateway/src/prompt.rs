@@ -42,10 +42,11 @@ impl Prompt {
     /// Renders and tokenises a conversation.
     ///
     /// # Errors
-    /// 400 if the template refuses the conversation, or it leaves no room for an answer.
+    /// 400 if there is no template, if it refuses the conversation, or it leaves no room for an answer.
     pub(crate) async fn new(app: &App, source: PromptSource) -> Result<Self, ApiError> {
-        let (template, tokenizer) = (Arc::clone(&app.model.template), Arc::clone(&app.model.tokenizer));
-        let pipeline = Pipeline { template, tokenizer, max_model_len: app.engine.model().max_model_len };
+        let template = app.model.template.clone().ok_or_else(no_template)?;
+        let pipeline =
+            Pipeline { template, tokenizer: Arc::clone(&app.model.tokenizer), max_model_len: app.engine.model().max_model_len };
         if source.template.is_none() && source.turns.iter().map(Turn::text_len).sum::<usize>() <= LARGE {
             return pipeline.run(&source);
         }
@@ -99,6 +100,10 @@ impl Pipeline {
             failed @ RenderError::Failed(_) => ApiError::invalid(failed.to_string()).param("messages"),
         })
     }
+}
+
+fn no_template() -> ApiError {
+    ApiError::invalid("The model has no chat template: it knows no conversations.").param("messages")
 }
 
 fn too_long(max_model_len: usize, size: &str) -> ApiError {

@@ -10,13 +10,16 @@ use actix_web::{
 };
 use prometheus_client::encoding::EncodeLabelValue;
 
-use crate::{attestation, chat, health, metrics, models, openai::error::ApiError, receipt::receipted, responses, version};
+use crate::{
+    attestation, chat, embeddings, health, metrics, models, openai::error::ApiError, receipt::receipted, responses, version,
+};
 
 /// All routes of OpenAI's API begin with this.
 pub(crate) const OPENAI_PREFIX: &str = "/v1/";
 
 const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
+const EMBEDDINGS: &str = "/v1/embeddings";
 const MODELS: &str = "/v1/models";
 const MODEL: &str = "/v1/models/{id:.+}";
 const ATTESTATION: &str = "/attestation";
@@ -33,6 +36,7 @@ const METRICS: &str = "/metrics";
 pub(crate) enum Route {
     ChatCompletions,
     Responses,
+    Embeddings,
     Models,
     Attestation,
     Activate,
@@ -51,6 +55,7 @@ impl Route {
         match pattern {
             Some(CHAT_COMPLETIONS) => Self::ChatCompletions,
             Some(RESPONSES) => Self::Responses,
+            Some(EMBEDDINGS) => Self::Embeddings,
             Some(MODELS | MODEL) => Self::Models,
             Some(ATTESTATION) => Self::Attestation,
             Some(ACTIVATE) => Self::Activate,
@@ -69,6 +74,7 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
     service
         .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
         .service(inference(RESPONSES, web::post().to(responses::create_response)))
+        .service(inference(EMBEDDINGS, web::post().to(embeddings::create_embeddings)))
         .service(readable(MODELS, get().to(models::list)))
         .service(readable(MODEL, get().to(models::retrieve)))
         .service(readable(ATTESTATION, get().to(attestation::evidence)))

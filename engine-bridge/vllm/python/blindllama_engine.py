@@ -99,7 +99,7 @@ def load(settings):
 
 
 def _load(arguments, device):
-    from vllm import SamplingParams
+    from vllm import PoolingParams, SamplingParams
     from vllm.config import StructuredOutputsConfig
     from vllm.engine.arg_utils import EngineArgs
     from vllm.exceptions import VLLMClientError
@@ -119,21 +119,27 @@ def _load(arguments, device):
     llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
     core = llm.engine_core.engine_core
 
-    def prepare(request_id, prompt, sampling, constraint, cache_salt, priority):
-        if constraint is not None:
-            sampling["structured_outputs"] = StructuredOutputsParams(**constraint)
-        params = SamplingParams(detokenize=False, **sampling)
+    model = llm.model_config
+    task = _task(llm.get_supported_tasks())
+
+    def prepare(request_id, prompt, task_asked_for, params, constraint, cache_salt, priority):
+        if task_asked_for == "embed":
+            params = PoolingParams(task="embed", **params)
+        else:
+            if constraint is not None:
+                params["structured_outputs"] = StructuredOutputsParams(**constraint)
+            params = SamplingParams(detokenize=False, **params)
         request = llm.input_processor.process_inputs(
             request_id,
             tokens_input(prompt, cache_salt=cache_salt),
             params,
-            supported_tasks=("generate",),
+            supported_tasks=(task,),
             priority=priority,
         )
         return core.preprocess_add_request(request)
 
-    model = llm.model_config
     description = {
+        "embedding": _embedding_model(model) if task == "embed" else None,
         "max_model_len": model.max_model_len,
         "vocab_size": model.get_vocab_size(),
         "max_logprobs": model.get_vocab_size() if model.max_logprobs == -1 else model.max_logprobs,
@@ -146,7 +152,8 @@ def _load(arguments, device):
     }
     _fail_what_is_given_up(GuidanceGrammar)
     engine = Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown)
-    _warm_up_constraints(engine)
+    if task == "generate":
+        _warm_up_constraints(engine)
     return engine, json.dumps(description)
 
 
@@ -162,13 +169,30 @@ def _fail_what_is_given_up(grammar):
 
 def _warm_up_constraints(engine):
     """The first constraint loads libraries and reads the vocabulary, which takes seconds; nobody waits for their step yet."""
-    refused = engine.add(-1, [0], {"max_tokens": 1}, {"regex": "a"}, None, 0)
+    refused = engine.add(-1, [0], "generate", {"max_tokens": 1}, {"regex": "a"}, None, 0)
     if refused is not None:
         logging.getLogger("blindllama").warning("structured outputs do not work with this model: %s", refused[1])
         return
     has_work = True
     while has_work:
         *_, has_work = engine.step()
+
+
+def _task(supported):
+    for task in ("generate", "embed"):
+        if task in supported:
+            return task
+    raise ValueError(f"the model neither generates nor embeds: vLLM offers {', '.join(supported) or 'nothing'} for it")
+
+
+def _embedding_model(model):
+    dimensions = model.matryoshka_dimensions
+    return {
+        "dimensions": model.embedding_size,
+        "shortened_to": dimensions if dimensions is not None else ([] if not model.is_matryoshka else None),
+        # vLLM does it before it tokenises, so whoever tokenises has to do it.
+        "lower_case": bool((model.encoder_config or {}).get("do_lower_case", False)),
+    }
 
 
 def _prepare_process(python, private):
@@ -266,10 +290,10 @@ class Engine:
         self._client_errors = client_errors
         self.shutdown = shutdown
 
-    def add(self, request_id, prompt, sampling, constraint, cache_salt, priority):
+    def add(self, request_id, prompt, task, params, constraint, cache_salt, priority):
         """None if the request was added; (True, text) if it is at fault, (False, type) if only its preparation failed."""
         try:
-            request = self._prepare(str(request_id), prompt, sampling, constraint, cache_salt, priority)
+            request = self._prepare(str(request_id), prompt, task, params, constraint, cache_salt, priority)
         except self._client_errors as refusal:
             return True, str(refusal)
         except Exception as error:
@@ -287,7 +311,10 @@ class Engine:
         records = array.array("q")
         for batch in (outputs or {}).values():
             for output in batch.outputs:
-                records.extend(_record(output))
+                if output.pooling_output is None:
+                    records.extend(_record(output))
+                else:
+                    records.frombytes(_embedding(output))
         has_work = self._core.scheduler.has_requests() or bool(self._core.batch_queue)
         return records.tobytes(), executed, has_work
 
@@ -302,6 +329,13 @@ def _record(output):
         *_logprobs(output.new_logprobs),
         *_logprobs(output.new_prompt_logprobs_tensors),
     )
+
+
+def _embedding(output):
+    """The record of a vector, marked by -2 in the second place: its length, and its numbers as float32, two to a word."""
+    vector = output.pooling_output.float().numpy()
+    padding = bytes(-vector.nbytes % 8)
+    return array.array("q", (int(output.request_id), -2, len(vector))).tobytes() + vector.tobytes() + padding
 
 
 def _logprobs(logprobs):

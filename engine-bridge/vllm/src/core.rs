@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use blindllama_engine::{Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, SamplingDefaults, Stopping};
+use blindllama_engine::{
+    Constraint, EmbedRequest, EmbeddingModel, GenerateRequest, Logprobs, ModelInfo, ModelTask, Sampling, SamplingDefaults,
+    Shortening, Stopping,
+};
 use pyo3::{
     intern,
     prelude::*,
@@ -17,6 +20,7 @@ use serde_json::json;
 use crate::{
     environment::PythonEnvironment,
     log_relay,
+    open_request::Work,
     outputs::{self, RequestId},
     settings::VllmSettings,
     step_loop::{AddError, Core, Fatal, Step},
@@ -35,6 +39,8 @@ pub(crate) struct LoadError {
 /// What the glue's `load` says of the model.
 #[derive(Deserialize)]
 struct Loaded {
+    /// What the model's vectors are like, if it makes vectors; else it generates.
+    embedding: Option<Embeds>,
     max_model_len: usize,
     vocab_size: usize,
     max_logprobs: u32,
@@ -45,6 +51,14 @@ struct Loaded {
     sampling: Defaults,
     /// `sys.path` once everything is imported.
     search_path: Vec<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Embeds {
+    dimensions: usize,
+    /// The lengths that are offered, `None` for all.
+    shortened_to: Option<Vec<usize>>,
+    lower_case: bool,
 }
 
 /// The defaults as vLLM's `get_diff_sampling_param` names them; what the seam has no place for is left out.
@@ -93,9 +107,13 @@ impl VllmCore {
 }
 
 impl Core for VllmCore {
-    fn add(&mut self, id: RequestId, request: &GenerateRequest) -> Result<(), AddError> {
+    fn add(&mut self, id: RequestId, work: &Work) -> Result<(), AddError> {
         Python::attach(|py| {
-            let refused = self.try_add(py, id, request).map_err(|error| AddError::Fatal(fatal(py, &error)))?;
+            let refused = match work {
+                Work::Generate(request) => self.try_generate(py, id, request),
+                Work::Embed(request) => self.try_embed(py, id, request),
+            };
+            let refused = refused.map_err(|error| AddError::Fatal(fatal(py, &error)))?;
             match refused {
                 None => Ok(()),
                 Some((true, text)) => Err(AddError::Refused(text)),
@@ -129,13 +147,22 @@ impl Core for VllmCore {
 
 impl VllmCore {
     /// `None` where it was added; else whether the client is at fault, and the text for it or the exception's type.
-    fn try_add(&self, py: Python<'_>, id: RequestId, request: &GenerateRequest) -> PyResult<Option<(bool, String)>> {
+    fn try_generate(&self, py: Python<'_>, id: RequestId, request: &GenerateRequest) -> PyResult<Option<(bool, String)>> {
         // Named in full, so that a new field of the seam cannot be forgotten here.
         let GenerateRequest { prompt, max_tokens: _, sampling: _, stopping: _, logprobs: _, constraint, priority, cache_salt } =
             request;
         let prompt = PyList::new(py, prompt)?;
         let constraint = constraint.as_ref().map(|constraint| structured_outputs(py, constraint)).transpose()?;
-        let arguments = (id, prompt, sampling_params(py, request)?, constraint, cache_salt, priority);
+        let arguments = (id, prompt, "generate", sampling_params(py, request)?, constraint, cache_salt, priority);
+        self.0.bind(py).call_method1(intern!(py, "add"), arguments)?.extract()
+    }
+
+    /// The same for a vector.
+    fn try_embed(&self, py: Python<'_>, id: RequestId, request: &EmbedRequest) -> PyResult<Option<(bool, String)>> {
+        let EmbedRequest { prompt, dimensions, priority, cache_salt } = request;
+        let prompt = PyList::new(py, prompt)?;
+        let pooling_params = [("dimensions", dimensions)].into_py_dict(py)?;
+        let arguments = (id, prompt, "embed", pooling_params, py.None(), cache_salt, priority);
         self.0.bind(py).call_method1(intern!(py, "add"), arguments)?.extract()
     }
 }
@@ -212,6 +239,7 @@ fn model_info(loaded: Loaded) -> ModelInfo {
     let Defaults { temperature, top_p, top_k, min_p, presence_penalty, frequency_penalty, repetition_penalty, max_tokens } =
         loaded.sampling;
     ModelInfo {
+        task: loaded.embedding.map_or(ModelTask::Generate, |embeds| ModelTask::Embed(embedding_model(embeds))),
         max_model_len: loaded.max_model_len,
         vocab_size: loaded.vocab_size,
         max_logprobs: loaded.max_logprobs,
@@ -230,6 +258,15 @@ fn model_info(loaded: Loaded) -> ModelInfo {
             max_tokens,
         },
     }
+}
+
+fn embedding_model(Embeds { dimensions, shortened_to, lower_case }: Embeds) -> EmbeddingModel {
+    let shortening = match shortened_to {
+        None => Shortening::Any,
+        Some(lengths) if lengths.is_empty() => Shortening::None,
+        Some(lengths) => Shortening::To(lengths),
+    };
+    EmbeddingModel { dimensions, shortening, lower_case }
 }
 
 /// Packages may add folders of their own to `sys.path` (setuptools does); none may lead out of what was measured.

@@ -11,15 +11,18 @@ use std::{
     time::Duration,
 };
 
-use blindllama_engine::{Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, token_stream};
+use blindllama_engine::{
+    EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, embedding_reply, token_stream,
+};
 use tokio::sync::watch;
 
 use crate::{
     core::{LoadError, VllmCore},
     interpreter::{self, InterpreterError},
+    open_request::OpenRequest,
     private_folder::PrivateFolder,
     settings::VllmSettings,
-    step_loop::{OpenRequest, StepLoop},
+    step_loop::StepLoop,
 };
 
 /// How long a shutdown waits for the step under way and for vLLM to free the model.
@@ -129,6 +132,15 @@ impl VllmEngine {
             tracing::error!(limit_s = SHUTDOWN_LIMIT.as_secs(), "the engine did not shut down in time and is left behind");
         }
     }
+
+    fn queue(&self, request: OpenRequest) -> Result<(), EngineError> {
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
+        queue.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Overloaded,
+            TrySendError::Disconnected(_) => EngineError::Stopped,
+        })
+    }
 }
 
 impl Engine for VllmEngine {
@@ -137,14 +149,15 @@ impl Engine for VllmEngine {
     }
 
     fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
-        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
-        let queue = queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
         let (sender, stream) = token_stream(request.max_tokens.min(self.model.max_model_len));
-        queue.try_send(OpenRequest::new(request, sender, Arc::clone(&self.active))).map_err(|error| match error {
-            TrySendError::Full(_) => EngineError::Overloaded,
-            TrySendError::Disconnected(_) => EngineError::Stopped,
-        })?;
+        self.queue(OpenRequest::generate(request, sender, Arc::clone(&self.active)))?;
         Ok(stream)
+    }
+
+    fn embed(&self, request: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
+        let (sender, reply) = embedding_reply();
+        self.queue(OpenRequest::embed(request, sender, Arc::clone(&self.active)))?;
+        Ok(reply)
     }
 
     fn is_alive(&self) -> bool {
@@ -188,7 +201,7 @@ fn serve(core: VllmCore, requests: Receiver<OpenRequest>, exit: &watch::Sender<O
 
 #[cfg(test)]
 mod tests {
-    use blindllama_engine::SamplingDefaults;
+    use blindllama_engine::{ModelTask, SamplingDefaults};
 
     use super::*;
 
@@ -197,6 +210,7 @@ mod tests {
         let (queue, requests) = mpsc::sync_channel(queue);
         let (exit, exit_seen) = watch::channel(None);
         let model = ModelInfo {
+            task: ModelTask::Generate,
             max_model_len: 16,
             vocab_size: 10,
             max_logprobs: 0,

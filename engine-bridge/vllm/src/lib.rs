@@ -10,6 +10,7 @@ mod engine;
 mod environment;
 mod interpreter;
 mod log_relay;
+mod open_request;
 mod outputs;
 mod private_folder;
 mod settings;

@@ -4,8 +4,16 @@
 //! token count, tokens …, logprobs, logprobs of the prompt`, in native byte order. Logprobs are `rows, columns`, and unless
 //! `rows` is 0 then `rows × columns` token ids, `rows × columns` logprobs as the bits of 64-bit floats, and `rows` ranks, those
 //! of each row's first token.
+//!
+//! The record of a vector is `request, -2, dimensions`, and the numbers as 32-bit floats, two to a word, the last word filled
+//! up.
 
-use blindllama_engine::{FinishReason, Finished, TokenLogprob, TokenOutput};
+use blindllama_engine::{Embedding, FinishReason, Finished, TokenLogprob, TokenOutput};
+
+use crate::open_request::Output;
+
+/// What stands in the place of the cached prompt tokens in the record of a vector.
+const VECTOR: i64 = -2;
 
 /// Our number of a request.
 pub(crate) type RequestId = u64;
@@ -24,7 +32,7 @@ pub(crate) enum ProtocolError {
 }
 
 /// Parses all records of one step.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(RequestId, TokenOutput)>, ProtocolError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(RequestId, Output)>, ProtocolError> {
     let (words, rest) = bytes.as_chunks::<8>();
     if !rest.is_empty() {
         return Err(ProtocolError::Truncated);
@@ -38,9 +46,26 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(RequestId, TokenOutput)>, Proto
     Ok(outputs)
 }
 
-fn record(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<TokenOutput, ProtocolError> {
+fn record(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<Output, ProtocolError> {
+    match words.next().ok_or(ProtocolError::Truncated)? {
+        VECTOR => embedding(words).map(Output::Embedding),
+        cached => tokens(cached, words).map(Output::Tokens),
+    }
+}
+
+fn embedding(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<Embedding, ProtocolError> {
+    let dimensions = words.next().ok_or(ProtocolError::Truncated)?;
+    let dimensions = usize::try_from(dimensions).map_err(|_| ProtocolError::OutOfRange("dimensions"))?;
+    let numbers = take(words, dimensions.div_ceil(2))?.flat_map(|word| {
+        let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+        [[a, b, c, d], [e, f, g, h]].map(f32::from_ne_bytes)
+    });
+    Ok(Embedding(numbers.take(dimensions).collect()))
+}
+
+fn tokens(cached: i64, words: &mut impl ExactSizeIterator<Item = i64>) -> Result<TokenOutput, ProtocolError> {
     let mut next = || words.next().ok_or(ProtocolError::Truncated);
-    let (cached, reason, stop, count) = (next()?, next()?, next()?, next()?);
+    let (reason, stop, count) = (next()?, next()?, next()?);
     let count = usize::try_from(count).map_err(|_| ProtocolError::OutOfRange("token count"))?;
     Ok(TokenOutput {
         token_ids: take(words, count)?.map(|id| token(id, "token")).collect::<Result<_, _>>()?,
@@ -137,7 +162,27 @@ mod tests {
                 },
             ),
         ];
-        assert_eq!(parse(&bytes(&words)), Ok(expected));
+        assert_eq!(parse(&bytes(&words)), Ok(expected.into_iter().map(|(id, output)| (id, Output::Tokens(output))).collect()));
+    }
+
+    #[test]
+    fn a_vector_is_two_numbers_to_a_word() {
+        let word = |first: f32, second: f32| {
+            let [a, b, c, d] = first.to_ne_bytes();
+            let [e, f, g, h] = second.to_ne_bytes();
+            i64::from_ne_bytes([a, b, c, d, e, f, g, h])
+        };
+        let words = [7, -2, 3, word(0.5, -1.5), word(f32::MAX, 0.0), 8, -2, 2, word(1.0, 2.0), 9, -1, -1, -1, 0, 0, 0, 0, 0];
+        let expected = vec![
+            (7, Output::Embedding(Embedding(vec![0.5, -1.5, f32::MAX]))),
+            (8, Output::Embedding(Embedding(vec![1.0, 2.0]))),
+            (9, Output::Tokens(TokenOutput::default())),
+        ];
+        let parsed = parse(&bytes(&words)).unwrap();
+        assert!(parsed == expected, "{parsed:?}");
+        for end in 1..5 {
+            assert_eq!(parse(&bytes(&words[..end])), Err(ProtocolError::Truncated), "{end} words");
+        }
     }
 
     #[test]
@@ -153,7 +198,7 @@ mod tests {
             prompt_logprobs: Some(vec![vec![logprob(20, -1.0, 9)], vec![logprob(21, f64::NEG_INFINITY, 8)]]),
             ..TokenOutput::default()
         };
-        assert_eq!(parse(&bytes(&words)), Ok(vec![(7, expected)]));
+        assert_eq!(parse(&bytes(&words)), Ok(vec![(7, Output::Tokens(expected))]));
         for end in 1..words.len() {
             assert_eq!(parse(&bytes(&words[..end])), Err(ProtocolError::Truncated), "{end} words");
         }
@@ -166,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_out_of_range_is_refused() {
-        let cases: [(&[i64], ProtocolError); 11] = [
+        let cases: [(&[i64], ProtocolError); 13] = [
             (&[1], ProtocolError::Truncated),
             (&[1, -1, -1, -1], ProtocolError::Truncated),
             (&[1, -1, -1, -1, 2, 5], ProtocolError::Truncated),
@@ -178,6 +223,8 @@ mod tests {
             (&[1, -1, -1, -1, 0, 1, 0], ProtocolError::OutOfRange("logprob columns")),
             (&[1, -1, -1, -1, 0, -1, 1], ProtocolError::OutOfRange("logprob rows")),
             (&[1, -1, -1, -1, 0, i64::MAX, i64::MAX], ProtocolError::Truncated),
+            (&[1, -2, i64::MAX], ProtocolError::Truncated),
+            (&[1, -2, -1], ProtocolError::OutOfRange("dimensions")),
         ];
         for (words, error) in cases {
             assert_eq!(parse(&bytes(words)), Err(error), "{words:?}");
@@ -192,14 +239,17 @@ mod tests {
         }
 
         #[test]
-        fn any_small_numbers_are_parsed_or_refused(words in prop::collection::vec(-1_i64..4, 0..64)) {
+        fn any_small_numbers_are_parsed_or_refused(words in prop::collection::vec(-2_i64..4, 0..64)) {
             let cells = |logprobs: &Option<Vec<Vec<TokenLogprob>>>| {
                 let rows = logprobs.as_deref().unwrap_or_default();
                 2 + rows.iter().map(|row| 2 * row.len() + 1).sum::<usize>()
             };
             if let Ok(outputs) = parse(&bytes(&words)) {
-                let record = |output: &TokenOutput| {
-                    5 + output.token_ids.len() + cells(&output.logprobs) + cells(&output.prompt_logprobs)
+                let record = |output: &Output| match output {
+                    Output::Tokens(tokens) => {
+                        5 + tokens.token_ids.len() + cells(&tokens.logprobs) + cells(&tokens.prompt_logprobs)
+                    }
+                    Output::Embedding(Embedding(numbers)) => 3 + numbers.len().div_ceil(2),
                 };
                 let parsed: usize = outputs.iter().map(|(_, output)| record(output)).sum();
                 prop_assert_eq!(parsed, words.len());

@@ -3,17 +3,14 @@
 use std::{
     collections::HashMap,
     ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     time::Duration,
 };
 
-use blindllama_engine::{EngineError, FinishReason, Finished, GenerateRequest, OutputSender, TokenOutput};
-
-use crate::outputs::{ProtocolError, RequestId};
+use crate::{
+    open_request::{End, OpenRequest, Output, Work},
+    outputs::{ProtocolError, RequestId},
+};
 
 /// How long the loop leaves the GIL to vLLM's own threads where nothing could be executed (as vLLM's own loop does).
 const YIELD: Duration = Duration::from_millis(1);
@@ -23,7 +20,7 @@ const REQUESTS_PER_STEP: usize = 64;
 /// What the loop drives: vLLM's `EngineCore`, or a script in tests.
 pub(crate) trait Core {
     /// Hands a request over to the scheduler.
-    fn add(&mut self, id: RequestId, request: &GenerateRequest) -> Result<(), AddError>;
+    fn add(&mut self, id: RequestId, work: &Work) -> Result<(), AddError>;
     /// Frees requests; those that are unknown or finished are ignored. They give no further output.
     fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal>;
     /// Runs one step.
@@ -34,7 +31,7 @@ pub(crate) trait Core {
 #[derive(Debug, Default)]
 pub(crate) struct Step {
     /// What it made, for each request concerned.
-    pub(crate) outputs: Vec<(RequestId, TokenOutput)>,
+    pub(crate) outputs: Vec<(RequestId, Output)>,
     /// Whether the model ran.
     pub(crate) executed: bool,
     /// Whether another step is due.
@@ -60,38 +57,6 @@ pub(crate) enum Fatal {
     Exception { kind: String, source_line: String },
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-}
-
-/// A request on its way to the engine or in it. Dropping it tells its stream the last word.
-#[derive(Debug)]
-pub(crate) struct OpenRequest {
-    request: GenerateRequest,
-    sender: OutputSender,
-    last: Option<Result<TokenOutput, EngineError>>,
-    active: Arc<AtomicUsize>,
-}
-
-impl OpenRequest {
-    /// Counts itself in `active` as long as it lives.
-    pub(crate) fn new(request: GenerateRequest, sender: OutputSender, active: Arc<AtomicUsize>) -> Self {
-        active.fetch_add(1, Ordering::Relaxed);
-        Self { request, sender, last: Some(Err(EngineError::Stopped)), active }
-    }
-
-    fn finish(mut self, last: Result<TokenOutput, EngineError>) {
-        self.last = Some(last);
-    }
-}
-
-impl Drop for OpenRequest {
-    fn drop(&mut self) {
-        // The count first: whoever has seen the stream end must not find the request still counted.
-        self.active.fetch_sub(1, Ordering::Relaxed);
-        if let Some(last) = self.last.take() {
-            // Where nobody listens any more there is nobody to tell.
-            let _ = self.sender.send(last);
-        }
-    }
 }
 
 /// How to wait for requests before the next step.
@@ -158,25 +123,25 @@ impl<C: Core> StepLoop<C> {
     }
 
     fn add(&mut self, open: OpenRequest) -> Result<(), Fatal> {
-        if open.sender.is_closed() {
+        if open.is_closed() {
             return Ok(());
         }
         let id = self.next_id;
         self.next_id += 1;
-        match self.core.add(id, &open.request) {
+        match self.core.add(id, open.work()) {
             Ok(()) => {
                 self.running.insert(id, open);
                 self.wait = Wait::No;
             }
-            Err(AddError::Refused(text)) => open.finish(Err(EngineError::Rejected(text))),
-            Err(AddError::Failed) => open.finish(Ok(failed())),
+            Err(AddError::Refused(text)) => open.finish(End::Refused(text)),
+            Err(AddError::Failed) => open.finish(End::Failed),
             Err(AddError::Fatal(fatal)) => return Err(fatal),
         }
         Ok(())
     }
 
     fn abort_closed(&mut self) -> Result<(), Fatal> {
-        let closed: Vec<_> = self.running.iter().filter(|(_, open)| open.sender.is_closed()).map(|(id, _)| *id).collect();
+        let closed: Vec<_> = self.running.iter().filter(|(_, open)| open.is_closed()).map(|(id, _)| *id).collect();
         self.abort(&closed)
     }
 
@@ -213,24 +178,19 @@ impl<C: Core> StepLoop<C> {
     }
 
     /// Breaks where the output could not be handed over: the request should be aborted.
-    fn deliver(&mut self, id: RequestId, output: TokenOutput) -> ControlFlow<()> {
-        if output.finished.is_some() {
+    fn deliver(&mut self, id: RequestId, output: Output) -> ControlFlow<()> {
+        if output.is_last() {
             if let Some(open) = self.running.remove(&id) {
-                open.finish(Ok(output));
+                open.finish(End::Output(output));
             }
             return ControlFlow::Continue(());
         }
-        match self.running.get(&id).map(|open| open.sender.send(Ok(output))) {
+        match self.running.get(&id).map(|open| open.send(output)) {
             Some(Err(_closed)) => ControlFlow::Break(()),
             // An id that is not running was aborted while the step was under way.
             Some(Ok(())) | None => ControlFlow::Continue(()),
         }
     }
-}
-
-/// The last word of a request that failed alone.
-fn failed() -> TokenOutput {
-    TokenOutput { finished: Some(Finished { reason: FinishReason::Error, stop_token: None }), ..TokenOutput::default() }
 }
 
 #[cfg(test)]

@@ -11,10 +11,14 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use blindllama_engine::{Constraint, Engine as _, EngineError, FinishReason, GenerateRequest, Logprobs, Sampling, TokenStream};
+use blindllama_engine::{
+    Constraint, EmbedRequest, Embedding, EmbeddingModel, Engine as _, EngineError, FinishReason, GenerateRequest, Logprobs,
+    ModelTask, Sampling, Shortening, TokenStream,
+};
 use blindllama_engine_vllm::{Device, Exit, PythonEnvironment, VllmEngine, VllmSettings};
 use futures_util::StreamExt as _;
 use pyo3::{Python, types::PyAnyMethods as _};
@@ -29,6 +33,8 @@ const QUESTION: &[u32] = &[
 ];
 /// "The capital of France is Paris." and the end of the turn.
 const ANSWER: &[u32] = &[504, 3575, 282, 4649, 314, 7042, 30, 2];
+
+const EMBEDDING_MODEL: &str = "tiny-embedding";
 
 /// A sentence often enough for the model to repeat it for ever.
 fn endless() -> GenerateRequest {
@@ -77,6 +83,17 @@ fn constraints_hold_nobody_up() {
     }
 }
 
+#[test]
+fn embeds() {
+    let model = models().join(EMBEDDING_MODEL);
+    if !model.join("config.json").is_file() {
+        eprintln!("skipped: there is no model at {}: run `make setup`", model.display());
+        return;
+    }
+    let printed = run_apart("part_embeds");
+    assert!(printed.contains("part done"), "{printed}");
+}
+
 /// Runs an ignored test of this binary in another process; gives all that it printed.
 fn run_apart(part: &str) -> String {
     let model = model();
@@ -92,16 +109,26 @@ fn run_apart(part: &str) -> String {
 }
 
 fn model() -> PathBuf {
-    std::env::var_os("BLINDLLAMA_TEST_MODEL")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.state/models/smollm2-135m-instruct"), PathBuf::from)
+    std::env::var_os("BLINDLLAMA_TEST_MODEL").map_or_else(|| models().join("smollm2-135m-instruct"), PathBuf::from)
+}
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.state/models")
 }
 
 fn start() -> VllmEngine {
+    start_with(model())
+}
+
+fn start_with(model: PathBuf) -> VllmEngine {
     tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
-    let engine_args = json!({"dtype": "float32", "max_model_len": 2048, "kv_cache_memory_bytes": 256 << 20});
+    let mut engine_args = json!({"dtype": "float32", "max_model_len": 2048, "kv_cache_memory_bytes": 256 << 20});
+    if model.ends_with(EMBEDDING_MODEL) {
+        engine_args["runner"] = json!("pooling");
+    }
     VllmEngine::start(VllmSettings {
         python: PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap(),
-        model: model(),
+        model,
         engine_args: engine_args.as_object().unwrap().clone(),
         queue: 16,
         device: Device::Cpu,
@@ -138,6 +165,7 @@ async fn collect(mut stream: TokenStream) -> (Vec<u32>, Result<FinishReason, Eng
 async fn part_answers_aborts_refuses_and_dies() {
     let engine = start();
     assert_eq!((engine.model().max_model_len, engine.model().vocab_size), (2048, 49152));
+    assert_eq!(engine.model().task, ModelTask::Generate);
     assert_eq!((engine.model().dtype.as_str(), engine.model().engine.as_str()), ("float32", "vllm 0.32.0"));
 
     answers(&engine).await;
@@ -256,6 +284,8 @@ async fn refuses(engine: &VllmEngine) {
         assert!(tokens.is_empty());
         assert!(matches!(&end, Err(EngineError::Rejected(text)) if text.contains(mention)), "{end:?}");
     }
+    let embedding = engine.embed(embed(QUESTION, None)).unwrap().await;
+    assert!(matches!(&embedding, Err(EngineError::Rejected(text)) if text.contains("pooling")), "{embedding:?}");
     assert!(engine.is_alive());
     let whole = collect(engine.generate(greedy(QUESTION, 32)).unwrap()).await;
     assert_eq!(whole.0, ANSWER);
@@ -396,4 +426,52 @@ async fn fails_alone(engine: &VllmEngine) {
     assert_eq!(collect(engine.generate(constrained).unwrap()).await, (vec![], Ok(FinishReason::Error)));
     assert!(engine.is_alive());
     assert_eq!(collect(engine.generate(greedy(QUESTION, 32)).unwrap()).await.0, ANSWER);
+}
+
+fn embed(prompt: &[u32], dimensions: Option<usize>) -> EmbedRequest {
+    EmbedRequest { prompt: prompt.to_vec(), dimensions, priority: 0, cache_salt: None }
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own by the test that reads what it prints"]
+async fn part_embeds() {
+    let engine = start_with(models().join(EMBEDDING_MODEL));
+    let embeds = EmbeddingModel { dimensions: 64, shortening: Shortening::None, lower_case: false };
+    assert_eq!(engine.model().task, ModelTask::Embed(embeds));
+
+    let prompts: Vec<Vec<u32>> = (1..100_u32).map(|length| (1..=length).map(|token| token * length % 1000).collect()).collect();
+    let alone = engine.embed(embed(&prompts[40], None)).unwrap().await.unwrap();
+    let replies: Vec<_> = prompts.iter().take(16).chain([&prompts[40]]).map(|prompt| engine.embed(embed(prompt, None))).collect();
+    let mut batch = Vec::new();
+    for reply in replies.into_iter().filter_map(Result::ok) {
+        batch.push(reply.await.unwrap());
+    }
+    for Embedding(numbers) in &batch {
+        let length: f32 = numbers.iter().map(|number| number * number).sum();
+        assert!(numbers.len() == 64 && (length - 1.0).abs() < 1e-4, "{length}");
+    }
+    // The same sequence has the same vector, and another sequence has another.
+    let likeness = |one: &Embedding, other: &Embedding| one.0.iter().zip(&other.0).map(|(one, other)| one * other).sum::<f32>();
+    assert!(likeness(batch.last().unwrap(), &alone) > 0.9999);
+    assert!(likeness(&batch[3], &alone) < 0.99);
+
+    let whole: Vec<u32> = (0..2048).map(|token| token % 1000).collect();
+    assert_eq!(engine.embed(embed(&whole, None)).unwrap().await.unwrap().0.len(), 64);
+    for (request, mention) in [
+        (embed(&[1; 2049], None), "2048"),
+        (embed(&[60_000], None), "vocab"),
+        (embed(&[], None), "prompt"),
+        (embed(&[1], Some(32)), "Matryoshka"),
+    ] {
+        let refused = engine.embed(request).unwrap().await;
+        assert!(matches!(&refused, Err(EngineError::Rejected(text)) if text.contains(mention)), "{refused:?}");
+    }
+    let generated = collect(engine.generate(greedy(&[1], 1)).unwrap()).await;
+    assert!(matches!(generated.1, Err(EngineError::Rejected(_))), "{generated:?}");
+
+    drop(engine.embed(embed(&whole, None)).unwrap());
+    engine.embed(embed(&[1], None)).unwrap().await.unwrap();
+    assert_eq!(engine.active_requests(), 0);
+    engine.shutdown();
+    eprintln!("part done");
 }

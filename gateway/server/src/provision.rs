@@ -88,6 +88,6 @@ fn release(config: &GatewayConfig, invocation: &Invocation) -> Result<policy::Re
     let code = MeasuredCode::measure(config, &python, invocation)?;
     let weights = hash_weights(&FolderSnapshot::take(&config.model.path)?)?;
     let served = ServedModel::load(config.model.served_name(), &config.model.path)?;
-    let model = MeasuredModel::new(&weights, &served.template)?;
+    let model = MeasuredModel::new(&weights, served.template_source())?;
     Ok(policy::Release::new(config.model.served_name(), ReleaseStatus::Serving, parts(&code.events, &model)))
 }

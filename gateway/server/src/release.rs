@@ -9,7 +9,7 @@ use blindllama_attest_tpm::{
     measure::{FolderSnapshot, PackageSources, PackagesSnapshot, measure_document, measure_own_binary},
 };
 use blindllama_engine_vllm::PythonEnvironment;
-use blindllama_gateway::{config::GatewayConfig, text::ChatTemplate};
+use blindllama_gateway::config::GatewayConfig;
 
 use crate::{error::GatewayError, invocation::Invocation, libraries, progress};
 
@@ -66,8 +66,8 @@ pub(crate) struct MeasuredModel {
 
 impl MeasuredModel {
     /// The model whose folder has this manifest.
-    pub(crate) fn new(weights: &Manifest, template: &ChatTemplate) -> Result<Self, GatewayError> {
-        let template = template.source().as_bytes().to_vec();
+    pub(crate) fn new(weights: &Manifest, chat_template: &str) -> Result<Self, GatewayError> {
+        let template = chat_template.as_bytes().to_vec();
         let (weights, manifest) = described(weights)?;
         Ok(Self { weights, chat_template: measure_document(&template), documents: vec![manifest, template] })
     }

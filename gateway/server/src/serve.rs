@@ -61,7 +61,7 @@ impl Gateway {
         let Loaded { engine, served, weights } = Loaded::load(config, python)?;
         code.packages.unchanged().map_err(GatewayError::PackagesChanged)?;
         check_mapped_code(config, &code.packages, &engine)?;
-        let model = MeasuredModel::new(&weights, &served.template)?;
+        let model = MeasuredModel::new(&weights, served.template_source())?;
         let launch = launch.model(model.weights, model.chat_template)?;
 
         let identity = ServerIdentity::generate()?;

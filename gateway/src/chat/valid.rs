@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     config::{ApiConfig, StructuredLimits},
+    models::generating,
     openai::{
         chat_request::{ChatRequest, ReasoningEffort},
         error::ApiError,
@@ -47,10 +48,7 @@ impl ValidChat {
         let mut sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
         let unknown = sampling.unknown().chain(chat.unknown()).collect();
         settle_unknown(app.api.unknown_parameters, unknown, request)?;
-        if chat.model != app.model.name {
-            return Err(ApiError::model_not_found(&chat.model));
-        }
-        let model = app.engine.model();
+        let model = generating(app, &chat.model)?;
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;

@@ -160,6 +160,15 @@ fn limits_have_defaults_and_unknown_ones_are_refused() {
 }
 
 #[test]
+fn a_model_is_run_as_what_is_served() {
+    for argument in ["runner = \"draft\"", "convert = \"classify\"", "runner = 1"] {
+        let error = load(&edited("dtype = \"float32\"", argument)).unwrap_err();
+        assert!(error.contains("is refused: only") && error.contains("are served"), "{error}");
+    }
+    assert!(load(&edited("dtype = \"float32\"", "runner = \"pooling\"\nconvert = \"embed\"")).is_ok());
+}
+
+#[test]
 fn impossible_values_are_refused() {
     for (key, value, reason) in [
         ("pcrs", "[14]", "15 is missing"),

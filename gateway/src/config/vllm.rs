@@ -19,11 +19,12 @@ impl VllmArguments {
 }
 
 /// Numbers, types and switches of the computation, its memory and its schedule.
-const ALLOWED: [&str; 37] = [
+const ALLOWED: [&str; 39] = [
     "async_scheduling",
     "attention_backend",
     "block_size",
     "calculate_kv_scales",
+    "convert",
     "cpu_offload_gb",
     "cudagraph_capture_sizes",
     "disable_custom_all_reduce",
@@ -50,6 +51,7 @@ const ALLOWED: [&str; 37] = [
     "override_generation_config",
     "pipeline_parallel_size",
     "quantization",
+    "runner",
     "scheduling_policy",
     "seed",
     "stream_interval",
@@ -60,6 +62,10 @@ const ALLOWED: [&str; 37] = [
 ];
 /// Formats that read the measured model's own files, and no other.
 const LOAD_FORMATS: [&str; 3] = ["auto", "safetensors", "hf"];
+/// What models are run as: those that this gateway has an API for.
+const RUNNERS: [&str; 3] = ["auto", "generate", "pooling"];
+/// What a model that generates can be turned into.
+const CONVERSIONS: [&str; 3] = ["auto", "none", "embed"];
 /// Sources of sampling defaults: the measured model's own file, or none.
 const GENERATION_CONFIGS: [&str; 2] = ["auto", "vllm"];
 /// Members of `structured_outputs_config`: the others load parsers of reasoning, from files too.
@@ -73,8 +79,16 @@ impl<'de> Deserialize<'de> for VllmArguments {
         if let Some(name) = arguments.keys().find(|name| !ALLOWED.contains(&name.as_str())) {
             return Err(D::Error::custom(refusal(name)));
         }
-        one_of("load_format", &LOAD_FORMATS, &arguments).map_err(D::Error::custom)?;
-        one_of("generation_config", &GENERATION_CONFIGS, &arguments).map_err(D::Error::custom)?;
+        let measured = "read nothing but the measured model";
+        let served = "are served";
+        for (name, allowed, reason) in [
+            ("load_format", LOAD_FORMATS.as_slice(), measured),
+            ("generation_config", &GENERATION_CONFIGS, measured),
+            ("runner", &RUNNERS, served),
+            ("convert", &CONVERSIONS, served),
+        ] {
+            one_of(name, allowed, reason, &arguments).map_err(D::Error::custom)?;
+        }
         structured_outputs(&arguments).map_err(D::Error::custom)?;
         if let Some((name, _)) = arguments.iter().find(|(_, value)| !is_plain(value)) {
             return Err(D::Error::custom(format!("{name} is refused: no path and no address belongs there")));
@@ -101,10 +115,10 @@ fn is_plain(value: &Value) -> bool {
     }
 }
 
-fn one_of(name: &str, allowed: &[&str], arguments: &Map<String, Value>) -> Result<(), String> {
+fn one_of(name: &str, allowed: &[&str], reason: &str, arguments: &Map<String, Value>) -> Result<(), String> {
     match arguments.get(name) {
         Some(value) if !value.as_str().is_some_and(|value| allowed.contains(&value)) => {
-            Err(format!("{name} = {value} is refused: only {} read nothing but what is measured", allowed.join(", ")))
+            Err(format!("{name} = {value} is refused: only {} {reason}", allowed.join(", ")))
         }
         _ => Ok(()),
     }
@@ -120,7 +134,8 @@ fn structured_outputs(arguments: &Map<String, Value>) -> Result<(), String> {
     if let Some(member) = config.keys().find(|member| !STRUCTURED_OUTPUTS.contains(&member.as_str())) {
         return Err(format!("{name} is refused: {member} may not be set, only {}", STRUCTURED_OUTPUTS.join(", ")));
     }
-    one_of("backend", &STRUCTURED_OUTPUTS_BACKENDS, config).map_err(|reason| format!("{name} is refused: {reason}"))?;
+    one_of("backend", &STRUCTURED_OUTPUTS_BACKENDS, "read nothing but what is measured", config)
+        .map_err(|reason| format!("{name} is refused: {reason}"))?;
     match config.get("disable_any_whitespace") {
         None | Some(Value::Bool(_)) => Ok(()),
         Some(value) => Err(format!("{name} is refused: disable_any_whitespace = {value} is neither true nor false")),

@@ -260,6 +260,7 @@ impl From<EngineError> for ApiError {
         match error {
             EngineError::Overloaded => Self::overloaded(),
             EngineError::Rejected(reason) => Self::invalid(reason),
+            EngineError::Failed => Self::internal("the engine failed at the request"),
             EngineError::Stopped => Self::engine_stopped(),
         }
     }

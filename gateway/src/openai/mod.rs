@@ -3,6 +3,7 @@
 pub mod chat_message;
 pub mod chat_request;
 pub mod chat_response;
+pub mod embeddings;
 pub mod error;
 pub mod logprobs;
 pub mod models;

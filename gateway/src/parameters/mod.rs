@@ -122,7 +122,11 @@ impl Parameters {
     }
 }
 
-fn priority(priority: Option<i64>, model: &ModelInfo) -> Result<i64, ApiError> {
+/// The request's priority.
+///
+/// # Errors
+/// 400 if the engine has no priorities.
+pub(crate) fn priority(priority: Option<i64>, model: &ModelInfo) -> Result<i64, ApiError> {
     match priority.unwrap_or(0) {
         0 => Ok(0),
         priority if model.schedules_by_priority => Ok(priority),
@@ -132,7 +136,10 @@ fn priority(priority: Option<i64>, model: &ModelInfo) -> Result<i64, ApiError> {
 
 /// A prefix cache that strangers share would tell whether a guess at somebody's prompt is right, by its speed: a request
 /// that brings no salt gets one that nobody has.
-fn cache_salt(salt: Option<String>, model: &ModelInfo) -> Result<Option<String>, ApiError> {
+///
+/// # Errors
+/// 400 if vLLM would not take the salt.
+pub(crate) fn cache_salt(salt: Option<String>, model: &ModelInfo) -> Result<Option<String>, ApiError> {
     match salt {
         Some(salt) => {
             let length = salt.chars().count();

@@ -1,6 +1,6 @@
 //! Each parameter within its bounds, and beyond.
 
-use blindllama_engine::SamplingDefaults;
+use blindllama_engine::{ModelTask, SamplingDefaults};
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,6 +8,7 @@ use crate::request_body::typed;
 
 fn model() -> ModelInfo {
     ModelInfo {
+        task: ModelTask::Generate,
         max_model_len: 100,
         vocab_size: 10,
         max_logprobs: 5,

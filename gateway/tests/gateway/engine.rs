@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use blindllama_engine::{
-    Engine, EngineError, FinishReason, Finished, GenerateRequest, ModelInfo, OutputSender, SamplingDefaults, TokenOutput,
-    TokenStream, token_stream,
+    EmbedRequest, EmbeddingReply, EmbeddingSender, Engine, EngineError, FinishReason, Finished, GenerateRequest, ModelInfo,
+    ModelTask, OutputSender, SamplingDefaults, TokenOutput, TokenStream, embedding_reply, token_stream,
 };
 use tokio::sync::mpsc;
 
@@ -18,16 +18,20 @@ pub(crate) const ACTIVE_REQUESTS: usize = 3;
 pub(crate) struct ScriptedEngine {
     model: ModelInfo,
     requests: mpsc::UnboundedSender<(GenerateRequest, OutputSender)>,
+    embeds: mpsc::UnboundedSender<(EmbedRequest, EmbeddingSender)>,
     refusal: Mutex<Option<EngineError>>,
     alive: AtomicBool,
 }
 
 pub(crate) type Requests = mpsc::UnboundedReceiver<(GenerateRequest, OutputSender)>;
+pub(crate) type Embeds = mpsc::UnboundedReceiver<(EmbedRequest, EmbeddingSender)>;
 
 impl ScriptedEngine {
-    pub(crate) fn new() -> (Self, Requests) {
+    pub(crate) fn new(task: ModelTask) -> (Self, Requests, Embeds) {
         let (requests, receiver) = mpsc::unbounded_channel();
+        let (embeds, embed_receiver) = mpsc::unbounded_channel();
         let model = ModelInfo {
+            task,
             max_model_len: MAX_MODEL_LEN,
             vocab_size: 420,
             max_logprobs: 5,
@@ -37,7 +41,8 @@ impl ScriptedEngine {
             engine: "scripted".to_owned(),
             sampling_defaults: SamplingDefaults { temperature: Some(0.5), ..SamplingDefaults::default() },
         };
-        (Self { model, requests, refusal: Mutex::new(None), alive: AtomicBool::new(true) }, receiver)
+        let engine = Self { model, requests, embeds, refusal: Mutex::new(None), alive: AtomicBool::new(true) };
+        (engine, receiver, embed_receiver)
     }
 
     /// Refuses the requests that follow.
@@ -63,6 +68,15 @@ impl Engine for ScriptedEngine {
         let (sender, stream) = token_stream(request.max_tokens);
         self.requests.send((request, sender)).map_err(|_| EngineError::Stopped)?;
         Ok(stream)
+    }
+
+    fn embed(&self, request: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        let (sender, reply) = embedding_reply();
+        self.embeds.send((request, sender)).map_err(|_| EngineError::Stopped)?;
+        Ok(reply)
     }
 
     fn is_alive(&self) -> bool {

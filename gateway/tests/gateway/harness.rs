@@ -18,7 +18,7 @@ use blindllama_attest::{
     nonce::{Nonce, NonceProof},
     pcr_banks::PcrBanks,
 };
-use blindllama_engine::{FinishReason, GenerateRequest, OutputSender};
+use blindllama_engine::{FinishReason, GenerateRequest, ModelTask, OutputSender};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     attestation::{ActivationAnswer, ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
@@ -34,7 +34,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::{
     client::{Client, connect_tls},
-    engine::{Requests, ScriptedEngine, last, tokens},
+    engine::{Embeds, Requests, ScriptedEngine, last, tokens},
     log,
 };
 
@@ -46,6 +46,7 @@ pub(crate) const MANIFEST: &[u8] = b"{\"files\":[]}";
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<ScriptedEngine>,
     pub(crate) requests: Requests,
+    pub(crate) embeds: Embeds,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) binding: Binding,
     address: SocketAddr,
@@ -60,6 +61,7 @@ pub(crate) struct Setup {
     pub(crate) api: ApiConfig,
     pub(crate) tools: FormatChoice<ToolFormat>,
     pub(crate) reasoning: FormatChoice<ReasoningFormat>,
+    pub(crate) task: ModelTask,
 }
 
 impl Gateway {
@@ -72,8 +74,18 @@ impl Gateway {
         Self::start_with(Setup { allow_origins, ..Setup::default() })
     }
 
+    /// A gateway that reads requests, and writes answers, as `api` says.
+    pub(crate) fn start_as(api: ApiConfig) -> Self {
+        Self::start_with(Setup { api, ..Setup::default() })
+    }
+
+    /// A gateway whose model does `task`.
+    pub(crate) fn start_to(task: ModelTask) -> Self {
+        Self::start_with(Setup { task, ..Setup::default() })
+    }
+
     pub(crate) fn start_with(setup: Setup) -> Self {
-        let Setup { allow_origins, api, tools, reasoning } = setup;
+        let Setup { allow_origins, api, tools, reasoning, task } = setup;
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
         let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap().reading(tools, reasoning);
@@ -85,7 +97,7 @@ impl Gateway {
             hpke_public_key: None,
             model_sha256: Sha256Digest::of(&[b"weights"]),
         };
-        let (engine, requests) = ScriptedEngine::new();
+        let (engine, requests, embeds) = ScriptedEngine::new(task);
         let engine = Arc::new(engine);
         let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
         let limits = Limits {
@@ -100,7 +112,7 @@ impl Gateway {
         let settings = Settings { workers: NonZeroUsize::MIN, allow_origins };
         let server = server::serve(app, listener, &identity, settings).unwrap();
         let (address, stop) = (server.address(), server.stop_handle());
-        Self { engine, requests, tokenizer, binding, address, stop, running: tokio::spawn(server) }
+        Self { engine, requests, embeds, tokenizer, binding, address, stop, running: tokio::spawn(server) }
     }
 
     pub(crate) async fn connect(&self) -> Client {

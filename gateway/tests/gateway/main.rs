@@ -15,6 +15,8 @@ mod cors;
 #[cfg(test)]
 mod disconnect;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod harness;

@@ -14,13 +14,26 @@ REFUSED, BROKEN, FATAL, NOTHING_TO_EXECUTE = 901, 902, 903, 904
 
 
 def output(request_id, tokens, **fields):
-    names = ("finish_reason", "stop_reason", "prefill_stats", "new_logprobs", "new_prompt_logprobs_tensors")
+    names = ("finish_reason", "stop_reason", "prefill_stats", "new_logprobs", "new_prompt_logprobs_tensors", "pooling_output")
     defaults = dict.fromkeys(names)
     return SimpleNamespace(request_id=request_id, new_token_ids=tokens, **(defaults | fields))
 
 
+class Tensor:
+    """What the glue knows of `torch.Tensor`."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def float(self):
+        return self
+
+    def numpy(self):
+        return numpy.array(self.numbers, numpy.float32)
+
+
 class Core:
-    """Each request gets two steps: its prompt, max_tokens and seed come back, then it stops at token 2."""
+    """An embedding is over at once: as many numbers as there are to be dimensions. Any other request gets two steps: its prompt, max_tokens and seed come back, then it stops at token 2."""
 
     def __init__(self, canary):
         self.canary = canary
@@ -48,6 +61,10 @@ class Core:
 
     def advance(self, request_id):
         prompt, sampling, steps = self.requests[request_id]
+        if "dimensions" in sampling:
+            del self.requests[request_id]
+            vector = Tensor([0.5, -1.25, 2.0, 3.0][: sampling["dimensions"]])
+            return output(request_id, [], finish_reason=0, pooling_output=vector)
         steps.append(None)
         if len(steps) == 1:
             tokens = [*prompt, sampling["max_tokens"], sampling["seed"]]
@@ -63,9 +80,9 @@ class Core:
 def engine(glue, canary):
     prepared = {}
 
-    def prepare(request_id, prompt, sampling, constraint, cache_salt, priority):
+    def prepare(request_id, prompt, task, sampling, constraint, cache_salt, priority):
         rest = {"constraint": constraint, "cache_salt": cache_salt, "priority": priority}
-        prepared[request_id] = json.dumps({"prompt": prompt, **sampling, **rest})
+        prepared[request_id] = json.dumps({"prompt": prompt, "task": task, **sampling, **rest})
         if prompt[0] == REFUSED:
             raise ValueError(canary)
         if prompt[0] == BROKEN:

@@ -13,7 +13,8 @@ use pyo3::types::PyCFunction;
 use super::*;
 use crate::{
     interpreter,
-    step_loop::{OpenRequest, StepLoop},
+    open_request::{OpenRequest, Output},
+    step_loop::StepLoop,
 };
 
 const SCRIPTED: &str = include_str!("scripted_core.py");
@@ -42,6 +43,14 @@ fn scripted() -> VllmCore {
 
 fn request(prompt: Vec<u32>) -> GenerateRequest {
     GenerateRequest { sampling: Sampling { seed: Some(7), ..Sampling::default() }, ..GenerateRequest::new(prompt, 3) }
+}
+
+fn work(prompt: Vec<u32>) -> Work {
+    Work::Generate(Box::new(request(prompt)))
+}
+
+fn embed(prompt: Vec<u32>) -> Work {
+    Work::Embed(EmbedRequest { prompt, dimensions: Some(3), priority: 2, cache_salt: Some("salt".to_owned()) })
 }
 
 fn evaluate<T: for<'py> FromPyObjectOwned<'py>>(expression: &str) -> T {
@@ -165,21 +174,21 @@ fn a_search_path_that_leaves_what_was_measured_is_refused() {
 #[test]
 fn a_request_becomes_outputs() {
     let mut core = scripted();
-    core.add(5, &request(vec![1, 2])).unwrap();
+    core.add(5, &work(vec![1, 2])).unwrap();
     let first = core.step().unwrap();
     assert_eq!((first.executed, first.has_work), (true, true));
     let tokens = TokenOutput { token_ids: vec![1, 2, 3, 7], cached_prompt_tokens: Some(16), ..TokenOutput::default() };
-    assert_eq!(first.outputs, [(5, tokens)]);
+    assert_eq!(first.outputs, [(5, Output::Tokens(tokens))]);
     let second = core.step().unwrap();
     assert_eq!((second.executed, second.has_work), (true, false));
     let finished = Some(Finished { reason: FinishReason::Stop, stop_token: Some(2) });
-    assert_eq!(second.outputs, [(5, TokenOutput { token_ids: vec![2], finished, ..TokenOutput::default() })]);
+    assert_eq!(second.outputs, [(5, Output::Tokens(TokenOutput { token_ids: vec![2], finished, ..TokenOutput::default() }))]);
 }
 
 /// What the glue was called with for request 5.
-fn prepared(request: &GenerateRequest) -> serde_json::Value {
+fn prepared(work: &Work) -> serde_json::Value {
     let mut core = scripted();
-    core.add(5, request).unwrap();
+    core.add(5, work).unwrap();
     let prepared: String = attached(|py| core.0.bind(py).call_method1("prepared", ("5",)).unwrap().extract().unwrap());
     serde_json::from_str(&prepared).unwrap()
 }
@@ -208,12 +217,12 @@ fn every_parameter_reaches_vllm_by_its_name() {
         cache_salt: Some("salt".to_owned()),
         ..GenerateRequest::new(vec![1, 2], 3)
     };
-    let expected = json!({"prompt": [1, 2], "max_tokens": 3, "temperature": 0.5, "top_p": 0.25, "top_k": 4, "min_p": 0.125,
+    let expected = json!({"prompt": [1, 2], "task": "generate", "max_tokens": 3, "temperature": 0.5, "top_p": 0.25, "top_k": 4, "min_p": 0.125,
         "presence_penalty": 1.0, "frequency_penalty": -1.0, "repetition_penalty": 1.5, "seed": -3, "ignore_eos": true,
         "min_tokens": 2, "logprobs": 0, "prompt_logprobs": 5, "logit_bias": {"7": -100.0}, "bad_words": ["a"],
         "allowed_token_ids": [3, 4], "stop_token_ids": [9], "constraint": {"choice": ["x"]}, "priority": -1,
         "cache_salt": "salt"});
-    assert_eq!(prepared(&request), expected);
+    assert_eq!(prepared(&Work::Generate(Box::new(request))), expected);
 }
 
 #[test]
@@ -225,27 +234,81 @@ fn every_constraint_reaches_vllm_by_its_name() {
         (Constraint::Grammar("root ::= \"a\"".to_owned()), json!({"grammar": "root ::= \"a\""})),
     ] {
         let request = GenerateRequest { constraint: Some(constraint), ..request(vec![1]) };
-        assert_eq!(prepared(&request)["constraint"], expected);
+        assert_eq!(prepared(&Work::Generate(Box::new(request)))["constraint"], expected);
     }
 }
 
 #[test]
 fn logprobs_come_where_they_are_asked_for() {
     let mut core = scripted();
-    core.add(5, &GenerateRequest { logprobs: Logprobs { sampled: Some(1), prompt: None }, ..request(vec![1]) }).unwrap();
+    let request = GenerateRequest { logprobs: Logprobs { sampled: Some(1), prompt: None }, ..request(vec![1]) };
+    core.add(5, &Work::Generate(Box::new(request))).unwrap();
     let outputs = core.step().unwrap().outputs;
+    let [(5, Output::Tokens(output))] = outputs.as_slice() else { panic!("{outputs:?}") };
     let row = |rank| {
         let logprob = |token_id, logprob, rank| blindllama_engine::TokenLogprob { token_id, logprob, rank };
         vec![logprob(7, -0.5, rank), logprob(8, -1.5, 1)]
     };
-    assert_eq!(outputs[0].1.logprobs, Some(vec![row(1), row(2), row(3)]));
-    assert_eq!(outputs[0].1.prompt_logprobs, None);
+    assert_eq!(output.logprobs, Some(vec![row(1), row(2), row(3)]));
+    assert_eq!(output.prompt_logprobs, None);
+}
+
+#[test]
+fn an_embedding_crosses_as_float32_beside_tokens() {
+    for (dimensions, expected) in [(3, vec![0.5, -1.25, 2.0]), (4, vec![0.5, -1.25, 2.0, 3.0])] {
+        let mut core = scripted();
+        let request = EmbedRequest { prompt: vec![1], dimensions: Some(dimensions), priority: 0, cache_salt: None };
+        core.add(5, &Work::Embed(request)).unwrap();
+        core.add(6, &work(vec![9])).unwrap();
+        let outputs = core.step().unwrap().outputs;
+        assert!(outputs[0] == (5, Output::Embedding(blindllama_engine::Embedding(expected))), "{outputs:?}");
+        assert!(matches!(&outputs[1], (6, Output::Tokens(tokens)) if tokens.token_ids == [9, 3, 7]), "{outputs:?}");
+    }
+}
+
+#[test]
+fn every_parameter_of_an_embedding_reaches_vllm_by_its_name() {
+    let expected =
+        json!({"prompt": [1, 2], "task": "embed", "dimensions": 3, "constraint": null, "priority": 2, "cache_salt": "salt"});
+    assert_eq!(prepared(&embed(vec![1, 2])), expected);
+    assert!(matches!(scripted().add(1, &embed(vec![901])), Err(AddError::Refused(_))));
+}
+
+#[test]
+fn what_vllm_says_of_shorter_vectors_is_understood() {
+    let shortening = |matryoshka: &str| {
+        let described: String = attached(|py| {
+            let locals = PyDict::new(py);
+            locals.set_item("glue", glue(py).unwrap()).unwrap();
+            let model = format!(
+                "__import__('types').SimpleNamespace(embedding_size=8, encoder_config={{'do_lower_case': True}}, {matryoshka})"
+            );
+            let expression = CString::new(format!("__import__('json').dumps(glue._embedding_model({model}))")).unwrap();
+            py.eval(&expression, None, Some(&locals)).unwrap().extract().unwrap()
+        });
+        embedding_model(serde_json::from_str(&described).unwrap())
+    };
+    let model = |shortening| EmbeddingModel { dimensions: 8, shortening, lower_case: true };
+    assert_eq!(shortening("is_matryoshka=False, matryoshka_dimensions=None"), model(Shortening::None));
+    assert_eq!(shortening("is_matryoshka=True, matryoshka_dimensions=None"), model(Shortening::Any));
+    assert_eq!(shortening("is_matryoshka=True, matryoshka_dimensions=[4, 2]"), model(Shortening::To(vec![4, 2])));
+}
+
+#[test]
+fn a_model_that_does_neither_is_refused() {
+    let task = |supported: &[&str]| {
+        let task = attached(|py| glue(py).unwrap().call_method1("_task", (supported.to_vec(),)).map(|task| task.to_string()));
+        task.map_err(|error| error.to_string())
+    };
+    assert_eq!(task(&["generate", "render"]).unwrap(), "generate");
+    assert_eq!(task(&["token_embed", "embed"]).unwrap(), "embed");
+    assert!(task(&["classify"]).unwrap_err().contains("classify"));
 }
 
 #[test]
 fn a_step_without_outputs_is_empty() {
     let mut core = scripted();
-    core.add(5, &request(vec![904])).unwrap();
+    core.add(5, &work(vec![904])).unwrap();
     let step = core.step().unwrap();
     assert_eq!((step.outputs.len(), step.executed, step.has_work), (0, false, true));
 }
@@ -253,7 +316,7 @@ fn a_step_without_outputs_is_empty() {
 #[test]
 fn an_aborted_request_is_gone() {
     let mut core = scripted();
-    core.add(5, &request(vec![1])).unwrap();
+    core.add(5, &work(vec![1])).unwrap();
     core.abort(&[5, 6]).unwrap();
     let step = core.step().unwrap();
     assert_eq!((step.outputs.len(), step.has_work), (0, false));
@@ -262,16 +325,16 @@ fn an_aborted_request_is_gone() {
 #[test]
 fn a_refusal_is_told_apart_from_a_failure() {
     let mut core = scripted();
-    assert!(matches!(core.add(1, &request(vec![901])), Err(AddError::Refused(text)) if text.contains(CANARY)));
-    assert!(matches!(core.add(2, &request(vec![902])), Err(AddError::Failed)));
-    core.add(3, &request(vec![1])).unwrap();
+    assert!(matches!(core.add(1, &work(vec![901])), Err(AddError::Refused(text)) if text.contains(CANARY)));
+    assert!(matches!(core.add(2, &work(vec![902])), Err(AddError::Failed)));
+    core.add(3, &work(vec![1])).unwrap();
     assert_eq!(core.step().unwrap().outputs.len(), 1);
 }
 
 #[test]
 fn an_exception_is_known_by_type_and_line_only() {
     let mut core = scripted();
-    core.add(1, &request(vec![903])).unwrap();
+    core.add(1, &work(vec![903])).unwrap();
     let fatal = core.step().unwrap_err();
     assert!(fatal.to_string().starts_with("RuntimeError at scripted_core.py:"), "{fatal}");
     assert!(!format!("{fatal:?}").contains(CANARY));
@@ -313,11 +376,11 @@ fn leaks_a_canary_in_every_way() {
     let mut core = scripted();
     assert!(!evaluate::<Vec<String>>("sys.path").iter().any(|path| path.contains("planted")));
     attached(|py| drop(core.0.bind(py).call_method1("leak", (CANARY,)).unwrap()));
-    assert!(matches!(core.add(9, &request(vec![902])), Err(AddError::Failed)));
+    assert!(matches!(core.add(9, &work(vec![902])), Err(AddError::Failed)));
 
     let (sender, stream) = token_stream(3);
     let (queue, requests) = mpsc::sync_channel(1);
-    queue.try_send(OpenRequest::new(request(vec![903]), sender, Arc::default())).unwrap();
+    queue.try_send(OpenRequest::generate(request(vec![903]), sender, Arc::default())).unwrap();
     let fatal = StepLoop::new(core, requests).run().unwrap_err();
     tracing::error!(%fatal, ?fatal, "the engine has failed");
     let ends: Vec<_> = stream.collect().now_or_never().unwrap();

@@ -2,11 +2,18 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     rc::Rc,
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
     time::Instant,
 };
 
-use blindllama_engine::{TokenStream, token_stream};
+use blindllama_engine::{
+    EmbedRequest, Embedding, EmbeddingReply, EngineError, FinishReason, Finished, GenerateRequest, TokenOutput, TokenStream,
+    embedding_reply, token_stream,
+};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::*;
@@ -29,11 +36,15 @@ struct Script {
 }
 
 impl Core for Script {
-    fn add(&mut self, id: RequestId, request: &GenerateRequest) -> Result<(), AddError> {
-        if let Some(at) = self.refusals.iter().position(|(token, _)| Some(token) == request.prompt.first()) {
+    fn add(&mut self, id: RequestId, work: &Work) -> Result<(), AddError> {
+        let prompt = match work {
+            Work::Generate(request) => &request.prompt,
+            Work::Embed(request) => &request.prompt,
+        };
+        if let Some(at) = self.refusals.iter().position(|(token, _)| Some(token) == prompt.first()) {
             return Err(self.refusals.remove(at).1);
         }
-        self.calls.borrow_mut().push(Call::Add(id, request.prompt.clone()));
+        self.calls.borrow_mut().push(Call::Add(id, prompt.clone()));
         Ok(())
     }
 
@@ -69,6 +80,14 @@ impl Stage {
         stream
     }
 
+    /// Queues a sequence of one token to embed.
+    fn embed(&self, token: u32) -> EmbeddingReply {
+        let (sender, reply) = embedding_reply();
+        let request = EmbedRequest { prompt: vec![token], dimensions: None, priority: 0, cache_salt: None };
+        self.queue.try_send(OpenRequest::embed(request, sender, Arc::clone(&self.active))).unwrap();
+        reply
+    }
+
     /// Runs the loop over `steps`; the queue is closed during the last one.
     fn run(self, mut steps: Vec<Scripted>) -> (Result<(), Fatal>, Vec<Call>) {
         let queue = self.queue;
@@ -87,10 +106,11 @@ impl Stage {
 fn open_request(token: u32, active: &Arc<AtomicUsize>) -> (OpenRequest, TokenStream) {
     let (sender, stream) = token_stream(8);
     let request = GenerateRequest::new(vec![token], 8);
-    (OpenRequest::new(request, sender, Arc::clone(active)), stream)
+    (OpenRequest::generate(request, sender, Arc::clone(active)), stream)
 }
 
 fn gives(outputs: Vec<(RequestId, TokenOutput)>, has_work: bool) -> Scripted {
+    let outputs = outputs.into_iter().map(|(id, output)| (id, Output::Tokens(output))).collect();
     Box::new(move || Ok(Step { outputs, executed: true, has_work }))
 }
 
@@ -104,6 +124,10 @@ fn tokens(ids: &[u32]) -> TokenOutput {
 
 fn last(ids: &[u32]) -> TokenOutput {
     TokenOutput { finished: Some(Finished { reason: FinishReason::Length, stop_token: None }), ..tokens(ids) }
+}
+
+fn failed() -> TokenOutput {
+    TokenOutput { finished: Some(Finished { reason: FinishReason::Error, stop_token: None }), ..TokenOutput::default() }
 }
 
 fn died() -> Scripted {
@@ -254,4 +278,49 @@ fn an_engine_that_forgets_a_request_is_not_trusted_further() {
     let (result, _) = stage.run(vec![idle()]);
     assert!(matches!(result, Err(Fatal::Protocol(ProtocolError::LostRequests(1)))), "{result:?}");
     assert_eq!(all(forgotten), [Err(EngineError::Stopped)]);
+}
+
+#[test]
+fn an_embedding_ends_its_request() {
+    let stage = Stage::new();
+    let (first, second) = (stage.embed(10), stage.embed(20));
+    let active = Arc::clone(&stage.active);
+    let output = |id, numbers: &[f32]| (id, Output::Embedding(Embedding(numbers.to_vec())));
+    let outputs = vec![output(1, &[2.0]), output(0, &[1.0])];
+    let (result, _) = stage.run(vec![Box::new(move || Ok(Step { outputs, executed: true, has_work: false }))]);
+    assert!(result.is_ok());
+    assert_eq!(first.now_or_never(), Some(Ok(Embedding(vec![1.0]))));
+    assert_eq!(second.now_or_never(), Some(Ok(Embedding(vec![2.0]))));
+    assert_eq!(active.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_embedding_that_nobody_waits_for_is_aborted() {
+    let stage = Stage::new();
+    let (dropped, kept) = (stage.embed(10), stage.embed(20));
+    let drops = || -> Scripted {
+        let mut dropped = Some(dropped);
+        Box::new(move || {
+            drop(dropped.take());
+            Ok(Step { has_work: true, executed: true, ..Step::default() })
+        })
+    };
+    let last = vec![(1, Output::Embedding(Embedding(vec![1.0])))];
+    let (result, calls) = stage.run(vec![drops(), Box::new(move || Ok(Step { outputs: last, executed: true, has_work: false }))]);
+    assert!(result.is_ok());
+    assert_eq!(calls, [Call::Add(0, vec![10]), Call::Add(1, vec![20]), Call::Step, Call::Abort(vec![0]), Call::Step]);
+    assert_eq!(kept.now_or_never(), Some(Ok(Embedding(vec![1.0]))));
+}
+
+#[test]
+fn an_embedding_says_why_it_does_not_come() {
+    let mut stage = Stage::new();
+    stage.refusals = vec![(10, AddError::Refused("too long".to_owned())), (20, AddError::Failed)];
+    let (refused, broken, given_up, lost) = (stage.embed(10), stage.embed(20), stage.embed(30), stage.embed(40));
+    let (result, _) = stage.run(vec![gives(vec![(2, last(&[]))], true), died()]);
+    assert!(result.is_err());
+    assert_eq!(refused.now_or_never(), Some(Err(EngineError::Rejected("too long".to_owned()))));
+    assert_eq!(broken.now_or_never(), Some(Err(EngineError::Failed)));
+    assert_eq!(given_up.now_or_never(), Some(Err(EngineError::Failed)));
+    assert_eq!(lost.now_or_never(), Some(Err(EngineError::Stopped)));
 }

@@ -10,12 +10,17 @@ use actix_web::{
 };
 use prometheus_client::encoding::EncodeLabelValue;
 
-use crate::{attestation, chat, health, metrics, models, openai::error::ApiError, receipt::receipted, version};
+use crate::{
+    attestation, chat, completions, health, metrics, models, openai::error::ApiError, receipt::receipted, tokenization, version,
+};
 
 /// All routes of OpenAI's API begin with this.
 pub(crate) const OPENAI_PREFIX: &str = "/v1/";
 
 const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
+const COMPLETIONS: &str = "/v1/completions";
+const TOKENIZE: &str = "/tokenize";
+const DETOKENIZE: &str = "/detokenize";
 const MODELS: &str = "/v1/models";
 const MODEL: &str = "/v1/models/{id:.+}";
 const ATTESTATION: &str = "/attestation";
@@ -31,6 +36,9 @@ const METRICS: &str = "/metrics";
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
 pub(crate) enum Route {
     ChatCompletions,
+    Completions,
+    Tokenize,
+    Detokenize,
     Models,
     Attestation,
     Activate,
@@ -48,6 +56,9 @@ impl Route {
     pub(crate) fn of(pattern: Option<&str>) -> Self {
         match pattern {
             Some(CHAT_COMPLETIONS) => Self::ChatCompletions,
+            Some(COMPLETIONS) => Self::Completions,
+            Some(TOKENIZE) => Self::Tokenize,
+            Some(DETOKENIZE) => Self::Detokenize,
             Some(MODELS | MODEL) => Self::Models,
             Some(ATTESTATION) => Self::Attestation,
             Some(ACTIVATE) => Self::Activate,
@@ -65,6 +76,9 @@ impl Route {
 pub(crate) fn configure(service: &mut ServiceConfig) {
     service
         .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
+        .service(inference(COMPLETIONS, web::post().to(completions::create_completion)))
+        .service(inference(TOKENIZE, web::post().to(tokenization::tokenize)))
+        .service(inference(DETOKENIZE, web::post().to(tokenization::detokenize)))
         .service(readable(MODELS, get().to(models::list)))
         .service(readable(MODEL, get().to(models::retrieve)))
         .service(readable(ATTESTATION, get().to(attestation::evidence)))

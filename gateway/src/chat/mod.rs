@@ -2,7 +2,6 @@
 
 mod chunks;
 mod handler;
-mod prompt;
 mod speech;
 mod stream;
 mod tool_choice;
@@ -10,3 +9,4 @@ mod valid;
 mod whole;
 
 pub(crate) use handler::create_chat_completion;
+pub(crate) use valid::prompt_source;

@@ -3,10 +3,13 @@
 pub mod chat_message;
 pub mod chat_request;
 pub mod chat_response;
+pub mod completion_request;
+pub mod completion_response;
 pub mod error;
 pub mod logprobs;
 pub mod models;
 pub mod sampling;
+pub mod tokenization;
 pub mod tools;
 pub mod turns;
 pub mod unknown;

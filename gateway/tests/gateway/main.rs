@@ -9,6 +9,8 @@ mod chat;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod cors;
 #[cfg(test)]
 mod disconnect;
@@ -30,3 +32,5 @@ mod request_coding;
 mod streaming;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod tokenization;

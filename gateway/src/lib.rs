@@ -2,8 +2,9 @@
 //!
 //! The modules follow the way of a request: [`config`] and [`tls`] set the server up, [`server`] listens, `observe` sees every
 //! request from its head to the end of its answer, `routes` finds the handler, [`admission`] lets the request in, [`openai`]
-//! reads it, `chat` or `embeddings` makes it valid and answers it with the help of [`text`], `receipt` signs the answer. [`attestation`] is the
-//! seam to whatever makes evidence; the engine's seam is `blindllama_engine`.
+//! reads it; `chat`, `completions`, `responses`, `embeddings` and `tokenization` make it valid and answer it with the help of
+//! `prompt`, `generation` and [`text`]; `receipt` signs the answer. [`attestation`] is the seam to whatever makes evidence; the
+//! engine's seam is `blindllama_engine`.
 //!
 //! No content (prompts, answers) is logged, counted or kept in an error's `Debug`.
 
@@ -11,6 +12,7 @@ pub mod admission;
 mod app;
 pub mod attestation;
 mod chat;
+mod completions;
 pub mod config;
 mod connection;
 mod content_coding;
@@ -18,6 +20,7 @@ pub mod cors;
 mod cpu_pool;
 mod departure;
 mod embeddings;
+mod event_stream;
 mod exchange;
 mod generation;
 mod health;
@@ -38,6 +41,7 @@ mod speech;
 mod structured;
 pub mod text;
 pub mod tls;
+mod tokenization;
 mod tool_choice;
 mod version;
 

@@ -11,7 +11,8 @@ use actix_web::{
 use prometheus_client::encoding::EncodeLabelValue;
 
 use crate::{
-    attestation, chat, embeddings, health, metrics, models, openai::error::ApiError, receipt::receipted, responses, version,
+    attestation, chat, completions, embeddings, health, metrics, models, openai::error::ApiError, receipt::receipted, responses,
+    tokenization, version,
 };
 
 /// All routes of OpenAI's API begin with this.
@@ -20,6 +21,9 @@ pub(crate) const OPENAI_PREFIX: &str = "/v1/";
 const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
 const EMBEDDINGS: &str = "/v1/embeddings";
+const COMPLETIONS: &str = "/v1/completions";
+const TOKENIZE: &str = "/tokenize";
+const DETOKENIZE: &str = "/detokenize";
 const MODELS: &str = "/v1/models";
 const MODEL: &str = "/v1/models/{id:.+}";
 const ATTESTATION: &str = "/attestation";
@@ -37,6 +41,9 @@ pub(crate) enum Route {
     ChatCompletions,
     Responses,
     Embeddings,
+    Completions,
+    Tokenize,
+    Detokenize,
     Models,
     Attestation,
     Activate,
@@ -56,6 +63,9 @@ impl Route {
             Some(CHAT_COMPLETIONS) => Self::ChatCompletions,
             Some(RESPONSES) => Self::Responses,
             Some(EMBEDDINGS) => Self::Embeddings,
+            Some(COMPLETIONS) => Self::Completions,
+            Some(TOKENIZE) => Self::Tokenize,
+            Some(DETOKENIZE) => Self::Detokenize,
             Some(MODELS | MODEL) => Self::Models,
             Some(ATTESTATION) => Self::Attestation,
             Some(ACTIVATE) => Self::Activate,
@@ -75,6 +85,9 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
         .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
         .service(inference(RESPONSES, web::post().to(responses::create_response)))
         .service(inference(EMBEDDINGS, web::post().to(embeddings::create_embeddings)))
+        .service(inference(COMPLETIONS, web::post().to(completions::create_completion)))
+        .service(inference(TOKENIZE, web::post().to(tokenization::tokenize)))
+        .service(inference(DETOKENIZE, web::post().to(tokenization::detokenize)))
         .service(readable(MODELS, get().to(models::list)))
         .service(readable(MODEL, get().to(models::retrieve)))
         .service(readable(ATTESTATION, get().to(attestation::evidence)))

@@ -1,10 +1,10 @@
-//! Chat completion chunks as server-sent events (WHATWG HTML, section 9.2).
+//! Chat completion chunks.
 
-use bytes::{BufMut as _, BytesMut};
-use serde::Serialize;
+use bytes::BytesMut;
 
 use super::handler::Head;
 use crate::{
+    event_stream::event,
     openai::{
         chat_response::{ChatCompletionChunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta},
         usage::Usage,
@@ -23,10 +23,6 @@ pub(super) struct Chunks {
 impl Chunks {
     pub(super) fn new(head: Head, reasoning_content: bool) -> Self {
         Self { head, reasoning_content, events: BytesMut::new() }
-    }
-
-    pub(super) const fn head(&self) -> &Head {
-        &self.head
     }
 
     /// The first chunk of an answer: who speaks.
@@ -118,15 +114,4 @@ fn delta(word: &Word, reasoning_content: bool) -> Delta<'_> {
 
 fn call(call: ToolCallDelta<'_>) -> Delta<'_> {
     Delta { tool_calls: Some([call]), ..Delta::default() }
-}
-
-/// JSON has no line breaks of its own, so one `data:` line holds it.
-///
-/// # Errors
-/// None that a type of ours gives rise to.
-pub(crate) fn event(events: &mut BytesMut, data: &impl Serialize) -> serde_json::Result<()> {
-    events.put_slice(b"data: ");
-    serde_json::to_writer((&mut *events).writer(), data)?;
-    events.put_slice(b"\n\n");
-    Ok(())
 }

@@ -4,24 +4,23 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{stream, valid::ValidChat, whole};
+use super::{stream::ChatChunks, valid::ValidChat, whole};
 use crate::{
     App,
     app::unix_now,
+    event_stream,
     generation::{Answers, Setup, TokenTexts},
     openai::{chat_request::ChatRequest, error::ApiError},
     output::OutputFormat,
     parameters::Delivery,
-    prompt::{Prompt, PromptSource, room},
+    prompt::{Prompt, room},
     request_body::read_json,
-    request_id::{RequestId, random_hex},
+    request_id::random_hex,
     speech::Speaking,
 };
 
 /// What the JSON document, or every chunk, of one completion has.
 pub(super) struct Head {
-    /// For the log.
-    pub(super) request_id: Option<RequestId>,
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
@@ -40,18 +39,16 @@ pub(crate) async fn create_chat_completion(
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
     let chat: ChatRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidChat { turns, rendering, template, add_special_tokens, parameters, logprobs, max_tokens, constraint, speech } =
-        ValidChat::new(chat, &app, &request)?;
-    let prompt = Prompt::new(&app, PromptSource { turns, rendering, template, add_special_tokens }).await?;
+    let ValidChat { source, parameters, logprobs, max_tokens, constraint, speech } = ValidChat::new(chat, &app, &request)?;
+    let prompt = Prompt::new(&app, source).await?;
     let model = app.engine.model();
     let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
     let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len)?;
 
     let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
     let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
-    let answers = Answers::start(&app, requests, prompt.ids.len(), &setup, permit)?;
+    let answers = Answers::start(&app, requests, parameters.n, &setup, permit)?;
     let head = Head {
-        request_id: RequestId::of(&request),
         id: completion_id()?,
         created: unix_now(),
         model: app.model.name.clone(),
@@ -70,7 +67,7 @@ pub(crate) async fn create_chat_completion(
     };
     match parameters.delivery {
         Delivery::Whole => whole::answer(head, answers, &speaking, parameters.prompt_logprobs).await,
-        Delivery::Stream(usage) => stream::start(&request, head, answers, speaking, usage).await,
+        Delivery::Stream(usage) => event_stream::start(&request, answers, ChatChunks::new(head, speaking, usage)).await,
     }
 }
 

@@ -7,3 +7,4 @@ mod valid;
 mod whole;
 
 pub(crate) use handler::create_chat_completion;
+pub(crate) use valid::prompt_source;

@@ -16,20 +16,17 @@ use crate::{
     },
     output::ToolMode,
     parameters::{Parameters, logprob_count, settle_unknown},
+    prompt::PromptSource,
     request_body::typed,
     speech::SpeechOptions,
     structured,
-    text::{PromptEnd, Rendering, Turn},
+    text::{PromptEnd, Rendering},
     tool_choice::ToolUse,
 };
 
 /// A request that this gateway can serve. Only [`ValidChat::new`] makes one.
 pub(super) struct ValidChat {
-    pub(super) turns: Vec<Turn>,
-    pub(super) rendering: Rendering,
-    /// A chat template instead of the model's own.
-    pub(super) template: Option<String>,
-    pub(super) add_special_tokens: bool,
+    pub(super) source: PromptSource,
     pub(super) parameters: Parameters,
     /// Most likely tokens to report in each place of the answer.
     pub(super) logprobs: Option<u32>,
@@ -57,12 +54,11 @@ impl ValidChat {
         if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
             parameters.text.skip_special_tokens = false;
         }
-        let rendering = rendering(&chat, &app.api)?;
+        let source = prompt_source(&mut chat, &app.api)?;
         let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat, min_tokens)?);
         let (echo, include_reasoning) = (chat.echo.unwrap_or(false), chat.include_reasoning.unwrap_or(true));
-        let turns = turns(chat.messages)?;
-        let answered = rendering.end == PromptEnd::Assistant;
-        let last = turns.last();
+        let answered = source.rendering.end == PromptEnd::Assistant;
+        let last = source.turns.last();
         let role = last.filter(|_| !answered).map_or("assistant", |turn| turn.speaker.role());
         let echo = last.filter(|turn| echo && turn.speaker.role() == role).map(|turn| turn.text().into_owned());
         let speech = SpeechOptions {
@@ -73,18 +69,21 @@ impl ValidChat {
             role,
             echo,
         };
-        Ok(Self {
-            turns,
-            rendering,
-            template: chat.chat_template,
-            add_special_tokens: chat.add_special_tokens.unwrap_or(false),
-            parameters,
-            logprobs,
-            max_tokens,
-            constraint,
-            speech,
-        })
+        Ok(Self { source, parameters, logprobs, max_tokens, constraint, speech })
     }
+}
+
+/// What the prompt is made of, taken out of the request.
+///
+/// # Errors
+/// 400, naming the parameter at fault.
+pub(crate) fn prompt_source(chat: &mut ChatRequest, api: &ApiConfig) -> Result<PromptSource, ApiError> {
+    Ok(PromptSource {
+        rendering: rendering(chat, api)?,
+        turns: turns(std::mem::take(&mut chat.messages))?,
+        template: chat.chat_template.take(),
+        add_special_tokens: chat.add_special_tokens.unwrap_or(false),
+    })
 }
 
 /// Either what the format of the answer demands, or a call of a tool.

@@ -25,10 +25,18 @@ pub(crate) struct Answers {
     answers: Vec<Option<Answer>>,
     /// Which is asked first next time, so that none waits for the others.
     turn: usize,
-    completion_tokens: Vec<usize>,
-    prompt_tokens: usize,
-    cached_tokens: Option<usize>,
+    counts: Vec<Counts>,
+    /// Answers to each prompt: so many in a row have the same.
+    per_prompt: usize,
     permit: Permit,
+}
+
+/// Tokens of one answer and of its prompt.
+#[derive(Clone, Copy)]
+struct Counts {
+    prompt: usize,
+    cached: Option<usize>,
+    completion: usize,
 }
 
 /// How the tokens of answers become text.
@@ -39,18 +47,22 @@ pub(crate) struct Setup {
 }
 
 impl Answers {
-    /// Queues `requests`, each of which gives one answer. `prompt_tokens` counts each prompt once.
+    /// Queues `requests`, each of which gives one answer. So many in a row as there are answers `per_prompt` have the same
+    /// prompt.
     ///
     /// # Errors
     /// The engine's queue is full, or it has stopped.
     pub(crate) fn start(
         app: &App,
         requests: Vec<GenerateRequest>,
-        prompt_tokens: usize,
+        per_prompt: u32,
         setup: &Setup,
         mut permit: Permit,
     ) -> Result<Self, ApiError> {
-        permit.running().prompt(prompt_tokens);
+        let per_prompt = usize::try_from(per_prompt).unwrap_or(usize::MAX).max(1);
+        let counts: Vec<_> =
+            requests.iter().map(|request| Counts { prompt: request.prompt.len(), cached: None, completion: 0 }).collect();
+        permit.running().prompt(total(&counts, per_prompt).prompt);
         let failed = |error| ApiError::internal(format!("{error}"));
         let start = |request: GenerateRequest| {
             let tokenizer = Arc::clone(&app.model.tokenizer);
@@ -60,8 +72,7 @@ impl Answers {
             Ok(Some(Answer::new(tokens, detokenizer, setup.stop_strings.matcher(), setup.text, min_tokens)))
         };
         let answers = requests.into_iter().map(start).collect::<Result<Vec<_>, ApiError>>()?;
-        let completion_tokens = vec![0; answers.len()];
-        Ok(Self { answers, turn: 0, completion_tokens, prompt_tokens, cached_tokens: None, permit })
+        Ok(Self { answers, turn: 0, counts, per_prompt, permit })
     }
 
     /// How many there are, ended ones included.
@@ -94,10 +105,10 @@ impl Answers {
     fn count(&mut self, index: usize, piece: Piece) -> Piece {
         let tokens = piece.token_ids.len();
         self.permit.running().completed(tokens);
-        if let Some(count) = self.completion_tokens.get_mut(index) {
-            *count = count.saturating_add(tokens);
+        if let Some(counts) = self.counts.get_mut(index) {
+            counts.completion = counts.completion.saturating_add(tokens);
+            counts.cached = piece.cached_prompt_tokens.or(counts.cached);
         }
-        self.cached_tokens = piece.cached_prompt_tokens.or(self.cached_tokens);
         if piece.finish.is_some()
             && let Some(answer) = self.answers.get_mut(index)
         {
@@ -106,22 +117,33 @@ impl Answers {
         piece
     }
 
-    /// Tokens so far, of all answers.
+    /// Tokens so far, of all answers; each prompt counts once.
     pub(crate) fn usage(&self) -> Usage {
-        self.usage_of(self.completion_tokens.iter().sum())
+        total(&self.counts, self.per_prompt).into()
     }
 
     /// Tokens so far, of one answer.
     pub(crate) fn usage_at(&self, index: usize) -> Usage {
-        self.usage_of(self.completion_tokens.get(index).copied().unwrap_or_default())
+        self.counts.get(index).copied().unwrap_or(Counts { prompt: 0, cached: None, completion: 0 }).into()
     }
+}
 
-    fn usage_of(&self, completion_tokens: usize) -> Usage {
-        Usage {
-            prompt_tokens: self.prompt_tokens,
-            completion_tokens,
-            total_tokens: self.prompt_tokens.saturating_add(completion_tokens),
-            prompt_tokens_details: self.cached_tokens.map(|cached_tokens| PromptTokensDetails { cached_tokens }),
+fn total(counts: &[Counts], per_prompt: usize) -> Counts {
+    let prompts = || counts.iter().step_by(per_prompt);
+    Counts {
+        prompt: prompts().map(|counts| counts.prompt).sum(),
+        cached: prompts().filter_map(|counts| counts.cached).reduce(usize::saturating_add),
+        completion: counts.iter().map(|counts| counts.completion).sum(),
+    }
+}
+
+impl From<Counts> for Usage {
+    fn from(Counts { prompt, cached, completion }: Counts) -> Self {
+        Self {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            total_tokens: prompt.saturating_add(completion),
+            prompt_tokens_details: cached.map(|cached_tokens| PromptTokensDetails { cached_tokens }),
         }
     }
 }

@@ -57,6 +57,16 @@ impl TokenTexts {
         })
     }
 
+    /// The text of a token that nothing predicts: a prompt's first.
+    ///
+    /// # Errors
+    /// 500 if the tokenizer fails.
+    pub(crate) fn unpredicted(&mut self, id: u32) -> Result<TextLogprob, ApiError> {
+        let first = self.text(&TokenLogprob { token_id: id, logprob: 0.0, rank: 1 })?;
+        self.passed(id);
+        Ok(first)
+    }
+
     /// The tokens of a prompt, with the `top` likeliest of each place.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// `logprobs` of a choice of a chat completion.
 #[derive(Default, Serialize)]
@@ -44,4 +44,49 @@ pub struct RankedLogprob {
     pub rank: u32,
     /// Its text.
     pub decoded_token: String,
+}
+
+/// `logprobs` of a choice of a completion: one item in each list for each token.
+#[derive(Default, Serialize)]
+pub struct CompletionLogprobs {
+    /// The tokens' texts.
+    pub tokens: Vec<String>,
+    /// Natural logarithms of their probabilities, at least -9999; `None` for a prompt's first, which nothing predicts.
+    pub token_logprobs: Vec<Option<f64>>,
+    /// For each place the token itself and the most likely ones.
+    pub top_logprobs: Vec<Option<TextLogprobs>>,
+    /// Characters (Unicode scalar values) before each token, from the beginning of the choice's text.
+    pub text_offset: Vec<usize>,
+}
+
+/// Tokens by their texts, written as a JSON object. Of tokens with the same text the first counts.
+pub struct TextLogprobs(Vec<(String, f64)>);
+
+impl TextLogprobs {
+    /// The token of a place first, then the others, most likely first.
+    pub(crate) fn new(chosen: &TextLogprob, top: Vec<TextLogprob>) -> Self {
+        let mut entries = vec![(chosen.token.clone(), chosen.logprob)];
+        for TextLogprob { token, logprob, .. } in top {
+            if entries.iter().all(|(text, _)| *text != token) {
+                entries.push((token, logprob));
+            }
+        }
+        Self(entries)
+    }
+}
+
+impl Serialize for TextLogprobs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(text, logprob)| (text, logprob)))
+    }
+}
+
+impl CompletionLogprobs {
+    /// Appends `more`.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.tokens.extend(more.tokens);
+        self.token_logprobs.extend(more.token_logprobs);
+        self.top_logprobs.extend(more.top_logprobs);
+        self.text_offset.extend(more.text_offset);
+    }
 }

@@ -3,6 +3,8 @@
 pub mod chat_message;
 pub mod chat_request;
 pub mod chat_response;
+pub mod completion_request;
+pub mod completion_response;
 pub mod embeddings;
 pub mod error;
 pub mod logprobs;
@@ -13,6 +15,7 @@ pub mod response_input;
 pub mod response_request;
 pub mod response_tools;
 pub mod sampling;
+pub mod tokenization;
 pub mod tools;
 pub mod turns;
 pub mod unknown;

@@ -8,16 +8,17 @@ mod unknown;
 use blindllama_engine::{Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, Stopping};
 
 pub(crate) use bounds::{at_most, between, logprob_count};
+pub(crate) use sampling::known_tokens;
 pub(crate) use unknown::{IgnoredParameters, X_IGNORED, settle_unknown};
 
 use crate::{
-    openai::{error::ApiError, sampling::SamplingParameters},
+    openai::{error::ApiError, sampling::SamplingParameters, usage::Usage},
     request_id::random_hex,
     text::{StopStrings, TextOptions},
 };
 
-/// The most answers to one prompt, as with OpenAI.
-const MOST_ANSWERS: u32 = 128;
+/// The most answers to one prompt, as with OpenAI; with several prompts, to all of them.
+pub(crate) const MOST_ANSWERS: u32 = 128;
 /// The longest cache salt, in characters, as with vLLM.
 const LONGEST_SALT: usize = 128;
 
@@ -55,6 +56,17 @@ pub(crate) struct StreamUsage {
     pub(crate) at_end: bool,
     /// Those so far in every chunk.
     pub(crate) continuous: bool,
+}
+
+impl StreamUsage {
+    /// What a piece of the stream tells. Where usage was asked for, OpenAI has `"usage": null` in all chunks but the last.
+    pub(crate) fn in_chunk(self, so_far: Usage) -> Option<Option<Usage>> {
+        match self {
+            Self { continuous: true, .. } => Some(Some(so_far)),
+            Self { at_end: true, .. } => Some(None),
+            Self { .. } => None,
+        }
+    }
 }
 
 impl Parameters {

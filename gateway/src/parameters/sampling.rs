@@ -44,8 +44,11 @@ pub(super) fn sampling(request: &mut SamplingParameters, model: &ModelInfo) -> R
     })
 }
 
-/// All of `ids` are tokens of the model.
-pub(super) fn known_tokens(param: &str, ids: &[u32], model: &ModelInfo) -> Result<(), ApiError> {
+/// Checks that all of `ids` are tokens of the model.
+///
+/// # Errors
+/// 400 with the first that is not.
+pub(crate) fn known_tokens(param: &str, ids: &[u32], model: &ModelInfo) -> Result<(), ApiError> {
     match ids.iter().find(|id| usize::try_from(**id).is_ok_and(|id| id >= model.vocab_size)) {
         None => Ok(()),
         Some(id) => {

@@ -54,7 +54,7 @@ pub(crate) async fn create_response(
 
     let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
     let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
-    let answers = Answers::start(&app, requests, prompt.ids.len(), &setup, permit)?;
+    let answers = Answers::start(&app, requests, 1, &setup, permit)?;
     let head = Head {
         request_id: RequestId::of(&request),
         id: response_id()?,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::conversation::turns;
 use crate::{
     App,
+    models::generating,
     openai::{
         chat_request::ReasoningEffort,
         error::ApiError,
@@ -59,10 +60,7 @@ impl ValidResponse {
         let mut sampling: SamplingParameters = typed(rest)?;
         let unknown = foreign.into_iter().chain(sampling.unknown()).chain(asked.unknown()).collect();
         settle_unknown(app.api.unknown_parameters, unknown, request)?;
-        if asked.model != app.model.name {
-            return Err(ApiError::model_not_found(&asked.model));
-        }
-        let model = app.engine.model();
+        let model = generating(app, &asked.model)?;
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let choice = asked.tool_choice.as_ref().map(ResponseToolChoice::to_choice);
         // OpenAI's default says nothing without tools.

@@ -89,6 +89,12 @@ impl Tokenizer {
         Ok(String::new())
     }
 
+    /// What the vocabulary calls the tokens, which is not their text; empty for what is no token.
+    #[must_use]
+    pub fn names(&self, ids: &[u32]) -> Vec<String> {
+        ids.iter().map(|id| self.inner.id_to_token(*id).unwrap_or_default()).collect()
+    }
+
     /// The text of a token that was added to the vocabulary, as special tokens are; `None` for any other.
     pub(super) fn added_token(&self, id: u32) -> Option<String> {
         self.added.get(&id).cloned()

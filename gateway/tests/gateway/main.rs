@@ -11,6 +11,8 @@ mod chat;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod cors;
 #[cfg(test)]
 mod disconnect;
@@ -36,5 +38,7 @@ mod responses;
 mod streaming;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod tokenization;
 #[cfg(test)]
 mod tools;

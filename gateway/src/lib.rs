@@ -2,8 +2,8 @@
 //!
 //! The modules follow the way of a request: [`config`] and [`tls`] set the server up, [`server`] listens, `observe` sees every
 //! request from its head to the end of its answer, `routes` finds the handler, [`admission`] lets the request in, [`openai`]
-//! reads it, `chat` makes it valid and answers it with the help of [`text`], `receipt` signs the answer. [`attestation`] is the
-//! seam to whatever makes evidence; the engine's seam is `blindllama_engine`.
+//! reads it, `chat` or `responses` makes it valid and answers it with the help of [`text`], `receipt` signs the answer.
+//! [`attestation`] is the seam to whatever makes evidence; the engine's seam is `blindllama_engine`.
 //!
 //! No content (prompts, answers) is logged, counted or kept in an error's `Debug`.
 

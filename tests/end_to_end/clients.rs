@@ -7,16 +7,19 @@ use blindllama_tests::project;
 use crate::world::World;
 
 /// The examples that a chat model can serve.
-const CHAT_EXAMPLES: [&str; 9] = [
+const CHAT_EXAMPLES: [&str; 12] = [
     "python/chat.py",
     "python/streaming.py",
     "python/tools.py",
     "python/structured.py",
+    "python/completions.py",
+    "python/responses.py",
     "python/langchain_chat.py",
     "node/chat.mjs",
     "node/streaming.mjs",
     "node/tools.mjs",
     "node/structured.mjs",
+    "node/responses.mjs",
 ];
 /// Those that an embedding model can serve.
 const EMBEDDING_EXAMPLES: [&str; 2] = ["python/embeddings.py", "node/embeddings.mjs"];

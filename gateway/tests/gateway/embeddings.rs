@@ -157,7 +157,7 @@ async fn what_cannot_be_done_is_refused_by_name() {
         (of(json!([1, 420])), json!("input"), "420"),
         (of(json!([1, -1])), json!("input"), "expected a text"),
         (of(json!({"a": 1})), json!("input"), "expected a text"),
-        (of(json!(long)), json!("input"), "129 tokens"),
+        (of(json!(long)), json!("input"), "257 tokens"),
         (of("word ".repeat(200)), json!("input"), "256 tokens"),
         (with("dimensions", 3), json!("dimensions"), "one of 2"),
         (with("encoding_format", "bytes"), json!("encoding_format"), "base64"),

@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Admission {
     places: Arc<Semaphore>,
+    most: usize,
     input_places: Semaphore,
     metrics: Arc<Metrics>,
 }
@@ -21,7 +22,7 @@ pub struct Admission {
 /// request is left.
 #[derive(Debug)]
 pub struct Permit {
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     running: RunningRequest,
 }
 
@@ -30,7 +31,7 @@ impl Admission {
     #[must_use]
     pub fn new(max_requests: NonZeroUsize, metrics: Arc<Metrics>) -> Self {
         let places = max_requests.get().min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(places)), input_places: Semaphore::new(places), metrics }
+        Self { places: Arc::new(Semaphore::new(places)), most: places, input_places: Semaphore::new(places), metrics }
     }
 
     /// Takes a place, or says at once that there is none: waiting belongs to the client, who knows its patience.
@@ -39,7 +40,22 @@ impl Admission {
     /// [`ApiError`] 503 with `Retry-After`.
     pub fn admit(&self) -> Result<Permit, ApiError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| ApiError::overloaded())?;
-        Ok(Permit { _place: place, running: Metrics::request_started(&self.metrics) })
+        Ok(Permit { place, running: Metrics::request_started(&self.metrics) })
+    }
+
+    /// Takes as many places for a request that was admitted as it has answers: each is a request of its own to the engine.
+    ///
+    /// # Errors
+    /// 400 if there are not so many places at all, 503 with `Retry-After` if they are not free.
+    pub(crate) fn widen(&self, permit: &mut Permit, answers: usize) -> Result<(), ApiError> {
+        if answers > self.most {
+            let message = format!("n asks for {answers} answers; this server makes {} at once.", self.most);
+            return Err(ApiError::invalid(message).param("n"));
+        }
+        let more = u32::try_from(answers.saturating_sub(1)).map_err(|_| ApiError::overloaded())?;
+        let places = Arc::clone(&self.places).try_acquire_many_owned(more).map_err(|_| ApiError::overloaded())?;
+        permit.place.merge(places);
+        Ok(())
     }
 
     /// Waits for a place for one of many inputs of a request that was admitted. As many of all requests together as there are

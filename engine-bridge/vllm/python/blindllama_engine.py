@@ -107,7 +107,7 @@ def _load(arguments, device):
     from vllm.platforms import current_platform
     from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.llm_engine import LLMEngine
-    from vllm.v1.structured_output.backend_guidance import GuidanceGrammar
+    from vllm.v1.structured_output.backend_guidance import GuidanceBackend, GuidanceGrammar
     from vllm.version import __version__ as version
 
     if current_platform.device_type != device:
@@ -136,6 +136,7 @@ def _load(arguments, device):
             supported_tasks=(task,),
             priority=priority,
         )
+        _check_bad_words(request.sampling_params)
         return core.preprocess_add_request(request)
 
     description = {
@@ -151,6 +152,7 @@ def _load(arguments, device):
         "search_path": sys.path,
     }
     _fail_what_is_given_up(GuidanceGrammar)
+    _fail_what_panics(GuidanceBackend)
     engine = Engine(core, prepare, (ValueError, VLLMClientError), llm.engine_core.shutdown)
     if task == "generate":
         _warm_up_constraints(engine)
@@ -165,6 +167,32 @@ def _fail_what_is_given_up(grammar):
         return accept(self, request_id, tokens) and not self.ll_matcher.is_error()
 
     grammar.accept_tokens = accept_tokens
+
+
+def _fail_what_panics(backend):
+    """vLLM fails one request where compiling raises an Exception; a panic of the native library is none."""
+    compile_grammar = backend.compile_grammar
+
+    def guarded(self, *arguments, **keywords):
+        try:
+            return compile_grammar(self, *arguments, **keywords)
+        except Exception:
+            raise
+        except BaseException as panic:
+            raise RuntimeError(type(panic).__name__) from None
+
+    backend.compile_grammar = guarded
+
+
+# What vLLM's model runner for GPUs has room for; beyond it, a step fails rather than the request.
+_MOST_BAD_WORD_TOKENS = 1024
+
+
+def _check_bad_words(params):
+    words = (params.bad_words_token_ids if params is not None else None) or []
+    tokens = sum(len(word) for word in words)
+    if tokens > _MOST_BAD_WORD_TOKENS:
+        raise ValueError(f"bad_words make {tokens} tokens; {_MOST_BAD_WORD_TOKENS} are allowed")
 
 
 def _warm_up_constraints(engine):
@@ -296,7 +324,8 @@ class Engine:
             request = self._prepare(str(request_id), prompt, task, params, constraint, cache_salt, priority)
         except self._client_errors as refusal:
             return True, str(refusal)
-        except Exception as error:
+        # A panic of a native library, which a constraint can provoke, is no Exception.
+        except BaseException as error:
             return False, type(error).__name__
         self._core.add_request(*request)
         return None

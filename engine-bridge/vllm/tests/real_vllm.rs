@@ -172,6 +172,7 @@ async fn part_answers_aborts_refuses_and_dies() {
     obeys(&engine).await;
     reports_logprobs(&engine).await;
     constrains(&engine).await;
+    survives_a_panic(&engine).await;
     aborts(&engine).await;
     refuses(&engine).await;
     dies(&engine).await;
@@ -264,6 +265,17 @@ async fn constrains(engine: &VllmEngine) {
         let refused = collect(engine.generate(constrained(constraint)).unwrap()).await;
         assert!(matches!(refused, (_, Err(EngineError::Rejected(_)))), "{refused:?}");
     }
+}
+
+/// Where it words what is wrong, llguidance cuts this in the middle of a character, and panics.
+async fn survives_a_panic(engine: &VllmEngine) {
+    for offset in 0..2 {
+        let schema = json!({"type": "string", "format": [format!("{}{}", "a".repeat(offset), "\u{e9}".repeat(80))]}).to_string();
+        let constrained = GenerateRequest { constraint: Some(Constraint::Json(schema)), ..greedy(QUESTION, 8) };
+        let (tokens, end) = collect(engine.generate(constrained).unwrap()).await;
+        assert!(tokens.is_empty() && !matches!(end, Ok(FinishReason::Stop)), "{end:?}");
+    }
+    assert!(engine.is_alive());
 }
 
 async fn aborts(engine: &VllmEngine) {

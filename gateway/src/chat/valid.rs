@@ -15,7 +15,7 @@ use crate::{
         turns::turns,
     },
     output::ToolMode,
-    parameters::{Parameters, logprob_count, settle_unknown},
+    parameters::{Parameters, check_answers, logprob_count, settle_unknown},
     prompt::PromptSource,
     request_body::typed,
     speech::SpeechOptions,
@@ -51,6 +51,7 @@ impl ValidChat {
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
         let min_tokens = sampling.min_tokens.unwrap_or(0);
         let mut parameters = Parameters::new(sampling, model)?;
+        check_answers(parameters.n as usize, constraint.as_ref())?;
         if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
             parameters.text.skip_special_tokens = false;
         }

@@ -37,6 +37,9 @@ pub(super) struct Head {
     echo: Echo,
 }
 
+/// The most probabilities of prompts' tokens that one answer tells.
+const MOST_PROMPT_CELLS: usize = 1_000_000;
+
 /// `POST /v1/completions`.
 ///
 /// If the client goes away, the server drops this future, or the body that it made: with either go the answers.
@@ -57,6 +60,9 @@ pub(crate) async fn create_completion(
         token_ids: parameters.return_token_ids,
         texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), parameters.tokens_as_ids),
     };
+    if let Some(top) = telling.prompt_rows() {
+        check_prompt_cells(&prompts, parameters.n, top)?;
+    }
     let (mut requests, mut tellers) = (Vec::new(), Vec::new());
     for prompt in prompts {
         let max_tokens = fitting(&prompt, max_tokens, app.engine.model().max_model_len)?;
@@ -73,6 +79,17 @@ pub(crate) async fn create_completion(
         Delivery::Whole => whole::answer(head, answers, tellers).await,
         Delivery::Stream(usage) => event_stream::start(&request, answers, CompletionChunks::new(head, tellers, usage)).await,
     }
+}
+
+/// Each choice tells its prompt's probabilities, each with its text: that many have to fit into memory.
+fn check_prompt_cells(prompts: &[PlainPrompt], n: u32, top: u32) -> Result<(), ApiError> {
+    let tokens: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
+    let cells = tokens.saturating_mul(n as usize).saturating_mul(top as usize + 1);
+    if cells > MOST_PROMPT_CELLS {
+        let message = format!("The prompts' probabilities would be {cells} in all answers; {MOST_PROMPT_CELLS} are allowed.");
+        return Err(ApiError::invalid(message).param("prompt"));
+    }
+    Ok(())
 }
 
 /// The most tokens to be made after `prompt`.

@@ -12,7 +12,7 @@ use crate::{
         error::ApiError,
         sampling::SamplingParameters,
     },
-    parameters::{MOST_ANSWERS, Parameters, known_tokens, logprob_count, settle_unknown},
+    parameters::{MOST_ANSWERS, Parameters, check_answers, known_tokens, logprob_count, settle_unknown},
     request_body::typed,
     structured,
 };
@@ -61,6 +61,7 @@ impl ValidCompletion {
             let message = format!("{} prompts with n answers each are more than {MOST_ANSWERS} answers.", prompts.len());
             return Err(ApiError::invalid(message).param("prompt"));
         }
+        check_answers(prompts.len().saturating_mul(parameters.n as usize), constraint.as_ref())?;
         for prompt in &prompts {
             if let PromptInput::Tokens(ids) = prompt {
                 known_tokens("prompt", ids, model)?;

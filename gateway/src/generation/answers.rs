@@ -62,6 +62,7 @@ impl Answers {
         let per_prompt = usize::try_from(per_prompt).unwrap_or(usize::MAX).max(1);
         let counts: Vec<_> =
             requests.iter().map(|request| Counts { prompt: request.prompt.len(), cached: None, completion: 0 }).collect();
+        app.admission.widen(&mut permit, requests.len())?;
         permit.running().prompt(total(&counts, per_prompt).prompt);
         let failed = |error| ApiError::internal(format!("{error}"));
         let start = |request: GenerateRequest| {

@@ -19,6 +19,8 @@ use crate::{
 
 /// The most answers to one prompt, as with OpenAI; with several prompts, to all of them.
 pub(crate) const MOST_ANSWERS: u32 = 128;
+/// The most answers to one request whose form is constrained: each costs time in every step, which is everybody's.
+const MOST_CONSTRAINED: usize = 8;
 /// The longest cache salt, in characters, as with vLLM.
 const LONGEST_SALT: usize = 128;
 
@@ -138,6 +140,18 @@ impl Parameters {
 ///
 /// # Errors
 /// 400 if the engine has no priorities.
+/// Whether so many answers, to all prompts together, may be made under `constraint`.
+///
+/// # Errors
+/// 400 with the bound.
+pub(crate) fn check_answers(answers: usize, constraint: Option<&Constraint>) -> Result<(), ApiError> {
+    if constraint.is_some() && answers > MOST_CONSTRAINED {
+        let message = format!("A request may have {MOST_CONSTRAINED} answers whose form is constrained, not {answers}.");
+        return Err(ApiError::invalid(message).param("n"));
+    }
+    Ok(())
+}
+
 pub(crate) fn priority(priority: Option<i64>, model: &ModelInfo) -> Result<i64, ApiError> {
     match priority.unwrap_or(0) {
         0 => Ok(0),

@@ -7,8 +7,9 @@ use blindllama_engine::{ModelInfo, Sampling};
 use super::{at_most, between};
 use crate::openai::{error::ApiError, sampling::SamplingParameters};
 
-/// The most tokens with a bias.
+/// The most tokens with a bias, and the most that alone may come: what vLLM's model runner for GPUs has room for.
 const MOST_BIASES: usize = 1024;
+const MOST_ALLOWED: usize = 1024;
 /// The most texts that must not come about, and their bytes in all: vLLM's own tokenizer reads them between two steps.
 const MOST_BAD_WORDS: usize = 128;
 const MOST_BAD_WORD_BYTES: usize = 4096;
@@ -86,7 +87,7 @@ fn allowed_token_ids(ids: Option<Vec<u32>>, model: &ModelInfo) -> Result<Vec<u32
     if ids.as_ref().is_some_and(Vec::is_empty) {
         return Err(ApiError::invalid("allowed_token_ids must have at least one token.").param("allowed_token_ids"));
     }
-    let ids = at_most("allowed_token_ids", ids, model.vocab_size)?;
+    let ids = at_most("allowed_token_ids", ids, MOST_ALLOWED)?;
     known_tokens("allowed_token_ids", &ids, model)?;
     Ok(ids)
 }

@@ -37,12 +37,13 @@ pub(super) async fn start(
     speaking: &Speaking,
 ) -> Result<HttpResponse, ApiError> {
     let (_, first) = answers.next().await.ok_or_else(|| ApiError::internal("a request has no answer"))??;
-    let receipt = Some(StreamReceipt::take(request)?);
     let (speech, output, status) = (speaking.speech(), Output::new(Events::new(true)), ResponseStatus::InProgress);
-    let mut stream = EventStream { head, answers, speech, output, status, receipt };
+    let mut stream = EventStream { head, answers, speech, output, status, receipt: None };
     stream.lifecycle("response.created", None)?;
     stream.lifecycle("response.in_progress", None)?;
     stream.piece(first)?;
+    // Whatever fails before is an error with a receipt of its own.
+    stream.receipt = Some(StreamReceipt::take(request)?);
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-cache"))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::{hello, with},
     client::Answer,
-    harness::{Gateway, Setup},
+    harness::{Gateway, MAX_REQUESTS, Setup},
     streaming::events,
 };
 
@@ -301,5 +301,36 @@ async fn formats_of_the_answer_reach_the_engine() {
     ] {
         refused(&gateway, parameters).await;
     }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn each_answer_takes_a_place() {
+    let mut gateway = Gateway::start();
+    let too_many = refused(&gateway, json!({"n": MAX_REQUESTS + 1})).await;
+    assert_eq!(too_many["param"], "n");
+    let mut client = gateway.connect().await;
+    let body = asking(json!({"n": MAX_REQUESTS}));
+    let first = tokio::spawn(async move { client.chat(&body).await });
+    let mut running = Vec::new();
+    for _ in 0..MAX_REQUESTS {
+        running.push(gateway.next_request().await);
+    }
+    let turned_away = gateway.connect().await.chat(&hello()).await;
+    assert_eq!(turned_away.status, StatusCode::SERVICE_UNAVAILABLE);
+    for (_, sender) in running {
+        gateway.say(&sender, "x");
+    }
+    assert_eq!(first.await.unwrap().status, StatusCode::OK);
+    let (answer, _) = ask(&mut gateway, &hello(), &["x"]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn few_answers_to_one_request_can_be_constrained() {
+    let gateway = Gateway::start();
+    let parameters = json!({"n": 9, "response_format": {"type": "json_object"}});
+    assert_eq!(refused(&gateway, parameters).await["param"], "n");
     gateway.stop().await;
 }

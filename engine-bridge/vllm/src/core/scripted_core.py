@@ -10,7 +10,11 @@ from types import SimpleNamespace
 
 import numpy
 
-REFUSED, BROKEN, FATAL, NOTHING_TO_EXECUTE = 901, 902, 903, 904
+REFUSED, BROKEN, FATAL, NOTHING_TO_EXECUTE, PANICKING = 901, 902, 903, 904, 905
+
+
+class Panic(BaseException):
+    """As PyO3 raises it for a native library."""
 
 
 def output(request_id, tokens, **fields):
@@ -87,6 +91,8 @@ def engine(glue, canary):
             raise ValueError(canary)
         if prompt[0] == BROKEN:
             raise KeyError(canary)
+        if prompt[0] == PANICKING:
+            raise Panic(canary)
         return request_id, prompt, sampling
 
     class Leaky(glue.Engine):

@@ -327,6 +327,7 @@ fn a_refusal_is_told_apart_from_a_failure() {
     let mut core = scripted();
     assert!(matches!(core.add(1, &work(vec![901])), Err(AddError::Refused(text)) if text.contains(CANARY)));
     assert!(matches!(core.add(2, &work(vec![902])), Err(AddError::Failed)));
+    assert!(matches!(core.add(2, &work(vec![905])), Err(AddError::Failed)));
     core.add(3, &work(vec![1])).unwrap();
     assert_eq!(core.step().unwrap().outputs.len(), 1);
 }

@@ -22,7 +22,8 @@ pub struct TokenOutput {
     /// For each of `token_ids` its own probability and then those of the likeliest tokens, most likely first, where the
     /// request asked for them. There can be more than it asked for, and the token can be among the likeliest again.
     pub logprobs: Option<Vec<Vec<TokenLogprob>>>,
-    /// The same for the prompt's tokens but the first, which nothing predicts; in one output, as soon as it is known.
+    /// The same for the prompt's tokens but the first, which nothing predicts; in one output, as soon as it is known. `None` where
+    /// the prompt has one token only.
     pub prompt_logprobs: Option<Vec<Vec<TokenLogprob>>>,
 }
 

@@ -17,12 +17,15 @@ use serde::Serialize;
 use crate::{
     generation::{Answers, Piece},
     openai::{error::ApiError, usage::Usage},
-    receipt::StreamReceipt,
+    receipt::{StreamEnd, StreamReceipt},
     request_id::RequestId,
 };
 
 /// Writes answers as the events of one API.
 pub(crate) trait EventWriter {
+    /// What this API's streams have after their receipt.
+    const END: StreamEnd;
+
     /// What comes before the first piece.
     ///
     /// # Errors
@@ -40,6 +43,14 @@ pub(crate) trait EventWriter {
     /// # Errors
     /// [`Unwritable`].
     fn close(&mut self, answers: &Answers) -> Result<Usage, Unwritable>;
+
+    /// An error halfway, as the last event.
+    ///
+    /// # Errors
+    /// [`Unwritable`].
+    fn failed(&mut self, error: &ApiError) -> Result<(), Unwritable> {
+        Ok(event(self.events(), &error.body())?)
+    }
 
     /// What is written and not yet sent.
     fn events(&mut self) -> &mut BytesMut;
@@ -147,10 +158,10 @@ impl<W: EventWriter> EventStream<W> {
     fn close(&mut self) -> Result<(), Unwritable> {
         let usage = self.writer.close(&self.answers)?;
         let Some(receipt) = self.receipt.take() else { return Ok(()) };
-        Ok(receipt.close(self.writer.events(), usage.into())?)
+        Ok(receipt.close(W::END, self.writer.events(), usage.into())?)
     }
 
-    /// An error halfway is an event of its own; the missing receipt and `[DONE]` show that the answer is not whole.
+    /// An error halfway is an event of its own; the missing receipt shows that the answer is not whole.
     fn failure(&mut self, error: Unwritable) -> Result<(), Unwritable> {
         let Unwritable::Failed(error) = error else { return Err(error) };
         if let Some(reason) = error.internal_reason() {
@@ -158,6 +169,6 @@ impl<W: EventWriter> EventStream<W> {
             tracing::error!(request_id, reason, "a stream failed");
         }
         self.receipt = None;
-        Ok(event(self.writer.events(), &error.body())?)
+        self.writer.failed(&error)
     }
 }

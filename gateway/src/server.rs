@@ -66,11 +66,13 @@ pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, setting
     let Settings { workers, allow_origins } = settings;
     let address = listener.local_addr()?;
     let (app, signer) = (web::Data::new(app), web::Data::from(identity.receipt_signer()));
+    let seal = web::Data::from(identity.reasoning_seal());
     let factory = move || {
         // What comes last is outermost.
         ActixApp::new()
             .app_data(app.clone())
             .app_data(signer.clone())
+            .app_data(seal.clone())
             .configure(routes::configure)
             .wrap(from_fn(render_errors))
             .wrap(allow_origins.middleware())

@@ -13,18 +13,19 @@ use rustls::{
 };
 use zeroize::Zeroize as _;
 
-use crate::receipt::ReceiptSigner;
+use crate::{receipt::ReceiptSigner, responses::ReasoningSeal};
 
 /// The name in the certificate. Clients do not look at names: they pin the key that the evidence names.
 const CERTIFICATE_NAME: &str = "blindllama-gateway";
 
-/// The keys of one launch: TLS and receipts.
+/// The keys of one launch: TLS, receipts, and thoughts that clients carry.
 ///
-/// Neither key is ever written anywhere; a restarted gateway is another identity and has to be attested anew.
+/// No key is ever written anywhere; a restarted gateway is another identity and has to be attested anew.
 pub struct ServerIdentity {
     certified_key: Arc<CertifiedKey>,
     tls_spki_sha256: Sha256Digest,
     receipt_signer: Arc<ReceiptSigner>,
+    reasoning_seal: Arc<ReasoningSeal>,
 }
 
 /// The keys could not be made.
@@ -42,7 +43,7 @@ pub enum IdentityError {
 }
 
 impl ServerIdentity {
-    /// Makes fresh keys: ECDSA P-256 in a self-signed certificate for TLS, Ed25519 (RFC 8032) for receipts.
+    /// Makes fresh keys: ECDSA P-256 in a self-signed certificate for TLS, Ed25519 (RFC 8032) for receipts, AES-256 for thoughts.
     ///
     /// # Errors
     /// [`IdentityError`] if the operating system gives no random bytes or a library refuses the key.
@@ -53,7 +54,9 @@ impl ServerIdentity {
         let signer = ring::sign::any_ecdsa_type(&PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialized_der())));
         key.zeroize();
         let certified_key = Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signer?));
-        Ok(Self { certified_key, tls_spki_sha256, receipt_signer: Arc::new(ReceiptSigner::generate()?) })
+        let receipt_signer = Arc::new(ReceiptSigner::generate()?);
+        let reasoning_seal = Arc::new(ReasoningSeal::generate()?);
+        Ok(Self { certified_key, tls_spki_sha256, receipt_signer, reasoning_seal })
     }
 
     /// SHA-256 of the TLS key's SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7).
@@ -71,6 +74,11 @@ impl ServerIdentity {
     /// The private half of [`Self::receipt_public_key`], for the server.
     pub(crate) fn receipt_signer(&self) -> Arc<ReceiptSigner> {
         Arc::clone(&self.receipt_signer)
+    }
+
+    /// The key for thoughts that clients carry.
+    pub(crate) fn reasoning_seal(&self) -> Arc<ReasoningSeal> {
+        Arc::clone(&self.reasoning_seal)
     }
 
     /// TLS 1.3 only: without tickets, resumption or early data, so that each connection proves the key anew.

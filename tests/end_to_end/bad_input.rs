@@ -42,6 +42,23 @@ pub fn each_gets_its_error_and_the_server_goes_on(world: &World) {
     }
 }
 
+/// Where it words what is wrong, the compiler of schemas cuts this format in the middle of a character, and panics: one of the two
+/// offsets is such a place. The panic is printed by a runtime that knows nothing of ours.
+pub fn what_native_code_prints_stays_inside(world: &World) {
+    let canary = "canary-aeXoh3ei";
+    for offset in 0..2 {
+        let format = format!("{}{canary}{}", "a".repeat(offset), "\u{e9}".repeat(80));
+        let schema = json!({"type": "string", "format": [format]});
+        let more = json!({"max_tokens": 4, "structured_outputs": {"json": schema}});
+        let (status, error) = ask(world, world.chat("Hi", more));
+        assert!(status == 400 || status == 500, "{status} {error}");
+    }
+    let (status, _) = ask(world, world.chat("Hi", json!({"max_tokens": 1})));
+    assert_eq!(status, 200);
+    let output = world.gateway.output();
+    assert!(!output.contains(canary) && !output.contains("panicked at"), "{output}");
+}
+
 fn ask(world: &World, body: String) -> (u16, serde_json::Value) {
     let request = http::post("/v1/chat/completions", body);
     let answer = run(async { http::send(world.shim.address, request).await.complete().await }).expect("an answer");

@@ -69,6 +69,12 @@ fn examples_run(world: &World, paths: &[&str]) {
 
 pub fn openai_sdk_for_node(world: &World) {
     run(world, &mut node("tests/openai_chat.mjs"));
+    run(world, &mut node("tests/openai_helpers.mjs"));
+}
+
+pub fn helpers_of_openais_sdk_for_python(world: &World) {
+    let mut client = python();
+    run(world, client.arg(project::root().join("tests/python/openai_helpers.py")));
 }
 
 pub fn langchains_standard_tests_pass(world: &World) {

@@ -109,6 +109,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         disconnect::a_streaming_client_that_goes_frees_its_request,
         disconnect::a_waiting_client_that_goes_frees_its_request,
         bad_input::each_gets_its_error_and_the_server_goes_on,
+        bad_input::what_native_code_prints_stays_inside,
         tampering::every_flipped_bit_is_refused,
         attacks::another_tls_key,
         attacks::replayed_evidence,
@@ -128,6 +129,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         shared(worlds.tiny_chat) {
         clients::chat_examples_run,
         clients::openai_sdk_for_node,
+        clients::helpers_of_openais_sdk_for_python,
         clients::langchains_standard_tests_pass,
         }
         shared(worlds.tiny_embedding) {

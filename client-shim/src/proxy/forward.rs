@@ -13,6 +13,14 @@ use crate::{
     session::Session,
 };
 
+/// What programs that were written for vLLM ask for outside OpenAI's API, and the description of it all.
+const BESIDE_OPENAI: [&str; 5] = ["/tokenize", "/detokenize", "/version", "/health", "/openapi.json"];
+
+/// Whether requests to `path` are meant for the gateway's model. All else of the gateway's is its operator's business.
+pub(super) fn is_forwarded(path: &str) -> bool {
+    path.starts_with("/v1/") || BESIDE_OPENAI.contains(&path)
+}
+
 /// Why there is no answer from the gateway.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {

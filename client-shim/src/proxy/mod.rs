@@ -94,7 +94,7 @@ impl Shim {
         }
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/livez") => reply::alive().map(Either::Right),
-            (_, path) if path.starts_with("/v1/") => match forward::forward(&self.session, request).await {
+            (_, path) if forward::is_forwarded(path) => match forward::forward(&self.session, request).await {
                 Ok(response) => response.map(Either::Left),
                 Err(failure) => reply::failure(&failure).map(Either::Right),
             },

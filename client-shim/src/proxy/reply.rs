@@ -13,7 +13,8 @@ pub(super) fn alive() -> Response<Full<Bytes>> {
 }
 
 pub(super) fn not_found() -> Response<Full<Bytes>> {
-    let message = "This is the local BlindLlama proxy: it forwards paths below /v1/ and nothing else.";
+    let message = "This is the local BlindLlama proxy: it forwards paths below /v1/, /tokenize, /detokenize, /version, /health and \
+                   /openapi.json, and nothing else.";
     error(StatusCode::NOT_FOUND, message, "invalid_request_error", "not_found")
 }
 

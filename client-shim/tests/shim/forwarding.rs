@@ -144,6 +144,16 @@ async fn a_request_that_was_sent_is_never_repeated() {
     assert_eq!(gateway.received().matches("GET /v1/stream").count(), 1);
 }
 
+#[tokio::test]
+async fn what_vllm_has_beside_openais_api_is_forwarded() {
+    let (mut gateway, shim) = verified().await;
+    gateway.answer_all("HTTP/1.1 204 No Content\r\n\r\n");
+    for path in ["/tokenize", "/detokenize?x=1", "/version", "/health", "/openapi.json"] {
+        assert_eq!(shim.get(path).await.status, 204, "{path}");
+        assert!(gateway.received().contains(&format!("GET {path} HTTP/1.1")), "{path}");
+    }
+}
+
 /// A request may come before the connection of the last one is free again, so not every one finds it.
 #[tokio::test]
 async fn connections_are_used_again() {

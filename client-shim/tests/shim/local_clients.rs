@@ -34,7 +34,7 @@ async fn http_1_0_is_refused() {
 
 #[tokio::test]
 async fn other_paths_are_not_forwarded() {
-    for path in ["/", "/v1", "/v2/models", "/attestation?nonce=00", "/metrics", "/V1/models"] {
+    for path in ["/", "/v1", "/v2/models", "/attestation?nonce=00", "/metrics", "/V1/models", "/tokenize/", "/version/x"] {
         let reply = answered_alone(&format!("GET {path} HTTP/1.1\r\nhost: HOST\r\n")).await;
         assert_error(&reply, 404, "not_found");
     }

@@ -20,6 +20,8 @@ pub(crate) enum GatewayError {
     Invocation(#[from] InvocationError),
     #[error("core dumps cannot be turned off")]
     CoreDumps(#[source] io::Error),
+    #[error("standard output and standard error cannot be closed to what is not the log")]
+    StandardStreams(#[source] io::Error),
     #[error("configuration")]
     Config(#[from] ConfigError),
     #[error("TPM")]

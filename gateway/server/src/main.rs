@@ -22,7 +22,10 @@ use invocation::Invocation;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    logging::init(arguments.log_json);
+    if logging::init(arguments.log_json).is_err() {
+        // There is nothing to say it with.
+        return ExitCode::FAILURE;
+    }
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

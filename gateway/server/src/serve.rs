@@ -22,6 +22,7 @@ use crate::{
     engine,
     error::GatewayError,
     invocation::Invocation,
+    logging,
     machine::{launch_pcrs, load_config, open_tpm, read_firmware_log},
     release::{MeasuredCode, MeasuredModel, hash_weights},
 };
@@ -83,6 +84,7 @@ impl Gateway {
         let model = self.model.reading(config.model.tool_call_parser, config.model.reasoning_parser);
         let app = App::new(self.engine.clone(), model, Arc::new(self.attester), config.api.clone(), limits);
         let settings = server::Settings { workers: config.server.workers, allow_origins: config.http.cors.allow_origins.clone() };
+        logging::silence_all_else().map_err(GatewayError::StandardStreams)?;
         let server = server::serve(app, listen(config)?, &self.identity, settings)?;
         tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");
         let stop = server.stop_handle();

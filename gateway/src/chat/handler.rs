@@ -45,7 +45,7 @@ pub(crate) async fn create_chat_completion(
     let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
     let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len)?;
 
-    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
+    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
     let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
     let answers = Answers::start(&app, requests, parameters.n, &setup, permit)?;
     let head = Head {

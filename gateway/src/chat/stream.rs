@@ -8,6 +8,7 @@ use crate::{
     generation::{Answers, Piece},
     openai::usage::Usage,
     parameters::StreamUsage,
+    receipt::StreamEnd,
     speech::{Speaking, Speech},
 };
 
@@ -26,6 +27,8 @@ impl ChatChunks {
 }
 
 impl EventWriter for ChatChunks {
+    const END: StreamEnd = StreamEnd::Done;
+
     fn open(&mut self, answers: &Answers) -> Result<(), Unwritable> {
         for index in 0..answers.len() {
             self.speeches.push(self.speaking.speech());

@@ -49,14 +49,13 @@ impl ValidChat {
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
-        let min_tokens = sampling.min_tokens.unwrap_or(0);
         let mut parameters = Parameters::new(sampling, model)?;
         check_answers(parameters.n as usize, constraint.as_ref())?;
         if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
             parameters.text.skip_special_tokens = false;
         }
         let source = prompt_source(&mut chat, &app.api)?;
-        let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat, min_tokens)?);
+        let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat)?);
         let (echo, include_reasoning) = (chat.echo.unwrap_or(false), chat.include_reasoning.unwrap_or(true));
         let answered = source.rendering.end == PromptEnd::Assistant;
         let last = source.turns.last();
@@ -151,7 +150,7 @@ fn logprobs(chat: &ChatRequest, model: &ModelInfo) -> Result<Option<u32>, ApiErr
     }
 }
 
-fn max_tokens(chat: &ChatRequest, min_tokens: usize) -> Result<Option<usize>, ApiError> {
+fn max_tokens(chat: &ChatRequest) -> Result<Option<usize>, ApiError> {
     let (older, newer) = (chat.max_tokens, chat.max_completion_tokens);
     let param = if newer.is_some() { "max_completion_tokens" } else { "max_tokens" };
     if older.is_some() && newer.is_some() && older != newer {
@@ -159,10 +158,6 @@ fn max_tokens(chat: &ChatRequest, min_tokens: usize) -> Result<Option<usize>, Ap
     }
     match newer.or(older) {
         Some(0) => Err(ApiError::invalid(format!("{param} must be at least 1.")).param(param)),
-        Some(limit) if limit < min_tokens => {
-            Err(ApiError::invalid(format!("min_tokens must be at most {param}, which is {limit}, not {min_tokens}."))
-                .param("min_tokens"))
-        }
         limit => Ok(limit),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     generation::{Answers, Piece},
     openai::usage::Usage,
     parameters::StreamUsage,
+    receipt::StreamEnd,
 };
 
 /// Writes what choices say as chunks.
@@ -25,6 +26,8 @@ impl CompletionChunks {
 }
 
 impl EventWriter for CompletionChunks {
+    const END: StreamEnd = StreamEnd::Done;
+
     fn open(&mut self, _: &Answers) -> Result<(), Unwritable> {
         Ok(())
     }

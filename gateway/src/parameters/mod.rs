@@ -113,26 +113,37 @@ impl Parameters {
     }
 
     /// The engine's requests for all answers to one prompt.
+    ///
+    /// # Errors
+    /// 400 if the answer could not have as many tokens as it must have.
     pub(crate) fn requests(
         &self,
         prompt: &[u32],
         max_tokens: usize,
         logprobs: Option<u32>,
         constraint: Option<&Constraint>,
-    ) -> Vec<GenerateRequest> {
+    ) -> Result<Vec<GenerateRequest>, ApiError> {
+        let min_tokens = self.stopping.min_tokens;
+        if min_tokens > max_tokens {
+            let message = format!(
+                "min_tokens is {min_tokens}, but the answer can have {max_tokens} tokens at most: the limit that was asked for, \
+                 or what the prompt leaves of the context."
+            );
+            return Err(ApiError::invalid(message).param("min_tokens"));
+        }
         let request = |index: u32| GenerateRequest {
             prompt: prompt.to_vec(),
             max_tokens,
             // As in vLLM, so that a seed gives the same answers here and there.
             sampling: Sampling { seed: self.sampling.seed.map(|seed| seed.wrapping_add(index.into())), ..self.sampling.clone() },
-            stopping: Stopping { min_tokens: self.stopping.min_tokens.min(max_tokens), ..self.stopping.clone() },
+            stopping: self.stopping.clone(),
             // The prompt is the same for all.
             logprobs: Logprobs { sampled: logprobs, prompt: self.prompt_logprobs.filter(|_| index == 0) },
             constraint: constraint.cloned(),
             priority: self.priority,
             cache_salt: self.cache_salt.clone(),
         };
-        (0..self.n).map(request).collect()
+        Ok((0..self.n).map(request).collect())
     }
 }
 

@@ -14,4 +14,4 @@ pub(crate) use connection::number_requests;
 pub(crate) use middleware::{X_RECEIPT, receipted};
 pub(crate) use open::TokenCounts;
 pub(crate) use signer::ReceiptSigner;
-pub(crate) use stream::StreamReceipt;
+pub(crate) use stream::{StreamEnd, StreamReceipt};

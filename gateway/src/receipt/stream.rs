@@ -19,6 +19,24 @@ pub(crate) struct StreamReceipt {
     sent: Sha256,
 }
 
+/// What comes after the receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    /// `data: [DONE]`.
+    Done,
+    /// Nothing: the API's last event says that it is the last.
+    Nothing,
+}
+
+impl StreamEnd {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Done => STREAM_END,
+            Self::Nothing => STREAM_END_WITHOUT_DONE,
+        }
+    }
+}
+
 impl StreamReceipt {
     /// Takes the receipt of `request` over from the middleware.
     ///
@@ -33,26 +51,14 @@ impl StreamReceipt {
         self.sent.update(events);
     }
 
-    /// Ends the stream: `events`, which have not been sent, get the receipt and `[DONE]` after them.
+    /// Ends the stream: `events`, which have not been sent, get the receipt and the `end` after them.
     ///
     /// # Errors
     /// [`UnsignableReceipt`] if no verifier could read the receipt.
-    pub(crate) fn close(self, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
-        self.close_with(STREAM_END, events, tokens)
-    }
-
-    /// As [`StreamReceipt::close`], for APIs whose streams have no `[DONE]`.
-    ///
-    /// # Errors
-    /// [`UnsignableReceipt`] if no verifier could read the receipt.
-    pub(crate) fn close_without_done(self, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
-        self.close_with(STREAM_END_WITHOUT_DONE, events, tokens)
-    }
-
-    fn close_with(mut self, end: &str, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
+    pub(crate) fn close(mut self, end: StreamEnd, events: &mut BytesMut, tokens: TokenCounts) -> Result<(), UnsignableReceipt> {
         self.sent(events);
         let receipt = self.open.close(StatusCode::OK, Sha256Digest::from_bytes(self.sent.finalize().into()), tokens)?;
-        for part in [STREAM_RECEIPT, receipt.as_str(), end] {
+        for part in [STREAM_RECEIPT, receipt.as_str(), end.text()] {
             events.put_slice(part.as_bytes());
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! From the items of a response's input to the turns of a conversation.
 
+use super::sealed_reasoning::ReasoningSeal;
 use crate::{
     openai::{
         chat_message::Role,
@@ -15,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// 400 with the path of what cannot be read.
-pub(super) fn turns(instructions: Option<&str>, input: Input) -> Result<Vec<Turn>, ApiError> {
+pub(super) fn turns(instructions: Option<&str>, input: Input, seal: &ReasoningSeal) -> Result<Vec<Turn>, ApiError> {
     let items = match input {
         Input::Text(text) => return Ok(system(instructions).chain([said(Speaker::User, vec![text])]).collect()),
         Input::Items(items) => items,
@@ -25,7 +26,7 @@ pub(super) fn turns(instructions: Option<&str>, input: Input) -> Result<Vec<Turn
     }
     let mut turns: Vec<_> = system(instructions).collect();
     for (index, item) in items.into_iter().enumerate() {
-        add(&mut turns, item).map_err(|fault| {
+        add(&mut turns, item, seal).map_err(|fault| {
             let path = format!("input[{index}].{}", fault.name);
             ApiError::invalid(format!("{path} {}", fault.reason)).param(path)
         })?;
@@ -45,14 +46,14 @@ fn system(instructions: Option<&str>) -> impl Iterator<Item = Turn> {
     instructions.map(|text| said(Speaker::System, vec![text.to_owned()])).into_iter()
 }
 
-fn add(turns: &mut Vec<Turn>, item: InputItem) -> Result<(), Fault> {
+fn add(turns: &mut Vec<Turn>, item: InputItem, seal: &ReasoningSeal) -> Result<(), Fault> {
     match item {
         InputItem::Message(message) => message_turn(turns, message)?,
         InputItem::FunctionCall(call) => call_turn(turns, call),
         InputItem::FunctionCallOutput(output) => {
             turns.push(said(Speaker::Tool { tool_call_id: output.call_id }, texts(output.output)));
         }
-        InputItem::Reasoning(reasoning) => turns.push(thought(reasoning)?),
+        InputItem::Reasoning(reasoning) => turns.push(thought(reasoning, seal)?),
     }
     Ok(())
 }
@@ -97,14 +98,19 @@ fn call_turn(turns: &mut Vec<Turn>, call: InputCall) {
     }
 }
 
-/// A turn of its own: what comes next belongs to it.
-fn thought(reasoning: InputReasoning) -> Result<Turn, Fault> {
-    if reasoning.encrypted_content.is_some() {
-        let reason = "cannot be read: this server does not encrypt what its model thinks, but tells it as content.";
-        return Err(Fault { name: "encrypted_content", reason });
-    }
-    let parts = reasoning.content.filter(|parts| !parts.is_empty()).or(reasoning.summary).unwrap_or_default();
-    let text = parts.into_iter().map(InputPart::into_text).collect::<Vec<_>>().join("\n");
+/// A turn of its own: what comes next belongs to it. Sealed thoughts count where they are not told in the clear.
+fn thought(reasoning: InputReasoning, seal: &ReasoningSeal) -> Result<Turn, Fault> {
+    let InputReasoning { content, summary, encrypted_content, .. } = reasoning;
+    let text = match (content.filter(|parts| !parts.is_empty()), encrypted_content) {
+        (None, Some(sealed)) => seal.open(&sealed).ok_or(Fault {
+            name: "encrypted_content",
+            reason: "cannot be read: it is not what this server made since its start. Leave the item out.",
+        })?,
+        (content, _) => {
+            let parts = content.or(summary).unwrap_or_default();
+            parts.into_iter().map(InputPart::into_text).collect::<Vec<_>>().join("\n")
+        }
+    };
     let reasoning = Some(text).filter(|text| !text.is_empty());
     Ok(Turn { speaker: Speaker::Assistant { reasoning, tool_calls: Vec::new() }, content: None, name: None })
 }
@@ -131,7 +137,7 @@ mod tests {
     use super::*;
 
     fn read(input: Value) -> Result<Vec<Turn>, ApiError> {
-        turns(Some("be brief"), serde_json::from_value(input).unwrap())
+        turns(Some("be brief"), serde_json::from_value(input).unwrap(), &ReasoningSeal::generate().unwrap())
     }
 
     /// Role, text, thoughts and names of called functions of each turn.
@@ -176,6 +182,23 @@ mod tests {
                 ["assistant", "no", "hm", []],
             ])
         );
+    }
+
+    #[test]
+    fn sealed_thoughts_count_where_none_are_in_the_clear() {
+        let seal = ReasoningSeal::generate().unwrap();
+        let sealed = seal.seal("hm").unwrap();
+        for (more, thoughts) in [
+            (json!({"encrypted_content": sealed}), "hm"),
+            (json!({"encrypted_content": sealed, "content": [], "summary": []}), "hm"),
+            (json!({"encrypted_content": "of another launch", "content": [{"type": "reasoning_text", "text": "so"}]}), "so"),
+        ] {
+            let mut item = json!({"type": "reasoning"});
+            item.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            let read = turns(None, serde_json::from_value(json!([item])).unwrap(), &seal).unwrap();
+            let Some(Turn { speaker: Speaker::Assistant { reasoning, .. }, .. }) = read.first() else { panic!("{item}") };
+            assert_eq!(reasoning.as_deref(), Some(thoughts), "{item}");
+        }
     }
 
     #[test]

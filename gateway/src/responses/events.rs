@@ -1,6 +1,6 @@
 //! Typed, numbered events (WHATWG HTML, section 9.2), as OpenAI's Responses have them.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use serde::Serialize;
 
 use crate::openai::error::ApiError;
@@ -50,10 +50,5 @@ impl Events {
     /// What has not been sent.
     pub(super) const fn ready(&mut self) -> &mut BytesMut {
         &mut self.ready
-    }
-
-    /// Takes what has not been sent.
-    pub(super) fn take(&mut self) -> Bytes {
-        self.ready.split().freeze()
     }
 }

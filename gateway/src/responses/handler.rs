@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{events::Events, output::Output, stream, valid::ValidResponse};
+use super::{events::Events, output::Output, sealed_reasoning::ReasoningSeal, stream::ResponseEvents, valid::ValidResponse};
 use crate::{
     App,
     app::unix_now,
+    event_stream,
     generation::{Answers, Setup, TokenTexts},
     openai::{
         error::ApiError,
@@ -19,14 +20,12 @@ use crate::{
     prompt::{Prompt, PromptSource, room},
     receipt::TokenCounts,
     request_body::read_json,
-    request_id::{RequestId, random_hex},
-    speech::Speaking,
+    request_id::random_hex,
+    speech::{Speaking, Speech},
 };
 
 /// What a response has from the beginning.
 pub(super) struct Head {
-    /// For the log.
-    pub(super) request_id: Option<RequestId>,
     id: String,
     created: u64,
     model: String,
@@ -43,8 +42,10 @@ pub(crate) async fn create_response(
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
     let asked: ResponseRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidResponse { turns, rendering, parameters, logprobs, max_tokens, constraint, speech, asked } =
-        ValidResponse::new(asked, &app, &request)?;
+    let seal = ReasoningSeal::of(&request)?;
+    let ValidResponse { turns, rendering, parameters, logprobs, max_tokens, constraint, speech, sealed_reasoning, asked } =
+        ValidResponse::new(asked, &app, &seal, &request)?;
+    let seal = sealed_reasoning.then_some(seal);
     let in_input = |error: ApiError| error.renamed("messages", "input");
     let source = PromptSource { turns, rendering, template: None, add_special_tokens: false };
     let prompt = Prompt::new(&app, source).await.map_err(in_input)?;
@@ -52,16 +53,10 @@ pub(crate) async fn create_response(
     let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
     let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len).map_err(in_input)?;
 
-    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
+    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
     let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
     let answers = Answers::start(&app, requests, 1, &setup, permit)?;
-    let head = Head {
-        request_id: RequestId::of(&request),
-        id: response_id()?,
-        created: unix_now(),
-        model: app.model.name.clone(),
-        asked,
-    };
+    let head = Head { id: response_id()?, created: unix_now(), model: app.model.name.clone(), asked };
     // The engine's grammar holds from the first token on: there is no room for thoughts.
     let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
     let speaking = Speaking {
@@ -73,14 +68,20 @@ pub(crate) async fn create_response(
         options: speech,
     };
     match parameters.delivery {
-        Delivery::Whole => whole(&head, answers, &speaking).await,
-        Delivery::Stream(_) => stream::start(&request, head, answers, &speaking).await,
+        Delivery::Whole => whole(&head, answers, speaking.speech(), Output::new(Events::new(false), seal)).await,
+        Delivery::Stream(_) => {
+            event_stream::start(
+                &request,
+                answers,
+                ResponseEvents::new(head, speaking.speech(), Output::new(Events::new(true), seal)),
+            )
+            .await
+        }
     }
 }
 
 /// Collects the answer.
-async fn whole(head: &Head, mut answers: Answers, speaking: &Speaking) -> Result<HttpResponse, ApiError> {
-    let (mut speech, mut output) = (speaking.speech(), Output::new(Events::new(false)));
+async fn whole(head: &Head, mut answers: Answers, mut speech: Speech, mut output: Output) -> Result<HttpResponse, ApiError> {
     let mut status = None;
     while let Some(next) = answers.next().await {
         let (_, piece) = next?;

@@ -4,7 +4,9 @@ mod conversation;
 mod events;
 mod handler;
 mod output;
+mod sealed_reasoning;
 mod stream;
 mod valid;
 
 pub(crate) use handler::create_response;
+pub(crate) use sealed_reasoning::ReasoningSeal;

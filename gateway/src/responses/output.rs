@@ -1,9 +1,10 @@
 //! The items of a response while they come about, and the events that tell of them.
 
+use actix_web::web;
 use async_openai::types::chat::FinishReason;
 use serde::Serialize;
 
-use super::events::Events;
+use super::{events::Events, sealed_reasoning::ReasoningSeal};
 use crate::{
     openai::{
         error::ApiError,
@@ -19,6 +20,8 @@ use crate::{
 pub(super) struct Output {
     pub(super) items: Vec<OutputItem>,
     pub(super) events: Events,
+    /// What thoughts are sealed with, where that was asked for.
+    seal: Option<web::Data<ReasoningSeal>>,
     waiting: Waiting,
     reasoning_tokens: usize,
 }
@@ -32,8 +35,8 @@ struct Waiting {
 
 impl Output {
     /// `events` get whatever happens.
-    pub(super) fn new(events: Events) -> Self {
-        Self { items: Vec::new(), events, waiting: Waiting::default(), reasoning_tokens: 0 }
+    pub(super) fn new(events: Events, seal: Option<web::Data<ReasoningSeal>>) -> Self {
+        Self { items: Vec::new(), events, seal, waiting: Waiting::default(), reasoning_tokens: 0 }
     }
 
     /// Tokens of thoughts with the marks around them; to the piece, where several tokens come as one.
@@ -70,7 +73,8 @@ impl Output {
     fn reasoning(&mut self, delta: &str) -> Result<(), ApiError> {
         if !matches!(self.open(), Some(OutputItem::Reasoning(_))) {
             let status = ResponseStatus::InProgress;
-            self.begin(OutputItem::Reasoning(ReasoningItem { id: id("rs")?, summary: [], content: Vec::new(), status }))?;
+            let (summary, content, encrypted_content) = ([], Vec::new(), None);
+            self.begin(OutputItem::Reasoning(ReasoningItem { id: id("rs")?, summary, content, encrypted_content, status }))?;
             let part = ReasoningText { r#type: "reasoning_text", text: String::new() };
             self.part_added(&part)?;
             if let Some(OutputItem::Reasoning(item)) = self.open() {
@@ -138,8 +142,12 @@ impl Output {
     /// Ends the last item.
     fn finish(&mut self, status: ResponseStatus) -> Result<(), ApiError> {
         let output_index = self.last_index();
+        let seal = self.seal.clone();
         let Some(item) = self.open() else { return Ok(()) };
         item.set_status(status);
+        if let (OutputItem::Reasoning(item), Some(seal)) = (item, seal) {
+            item.encrypted_content = Some(seal.seal(&item.text())?);
+        }
         let Some(item) = self.items.last() else { return Ok(()) };
         let place = ItemPlace { item_id: item.id(), output_index };
         match item {
@@ -193,7 +201,7 @@ mod tests {
 
     /// Type and place of each event.
     fn told(output: &mut Output) -> Vec<Value> {
-        let text = String::from_utf8(output.events.take().to_vec()).unwrap();
+        let text = String::from_utf8(output.events.ready().split().to_vec()).unwrap();
         let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
         data.map(|data| serde_json::from_str(data).unwrap())
             .map(|event: Value| {
@@ -204,7 +212,8 @@ mod tests {
 
     #[test]
     fn thoughts_text_and_calls_follow_each_other() {
-        let mut output = Output::new(Events::new(true));
+        let seal = web::Data::new(ReasoningSeal::generate().unwrap());
+        let mut output = Output::new(Events::new(true), Some(seal.clone()));
         // A mark, whose tokens count to the thoughts after it.
         assert!(output.say(1, said(Vec::new())).unwrap().is_none());
         output.say(2, said(vec![Word::Reasoning("h".to_owned())])).unwrap();
@@ -225,6 +234,7 @@ mod tests {
         assert_eq!(told(&mut output), expected.concat());
         let items: Vec<_> = output.items.iter().map(|item| json!(item)).collect();
         assert_eq!(items[0]["content"], json!([{"type": "reasoning_text", "text": "hm"}]));
+        assert_eq!(seal.open(items[0]["encrypted_content"].as_str().unwrap()).as_deref(), Some("hm"));
         assert_eq!((&items[0]["summary"], &items[0]["status"]), (&json!([]), &json!("completed")));
         assert_eq!((&items[1]["content"][0]["text"], &items[1]["status"]), (&json!("so"), &json!("completed")));
         assert_eq!((&items[2]["arguments"], &items[2]["status"]), (&json!("{"), &json!("incomplete")));

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use blindllama_engine::{Constraint, ModelInfo};
 use serde_json::{Map, Value, json};
 
-use super::conversation::turns;
+use super::{conversation::turns, sealed_reasoning::ReasoningSeal};
 use crate::{
     App,
     models::generating,
@@ -28,6 +28,7 @@ use crate::{
 
 /// What `include` can ask for.
 const LOGPROBS: &str = "message.output_text.logprobs";
+const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
 /// Sampling parameters that this API does not have, neither with OpenAI nor with vLLM.
 const OF_COMPLETIONS: [&str; 5] = ["n", "response_format", "prompt_logprobs", "return_token_ids", "return_tokens_as_token_ids"];
@@ -43,6 +44,8 @@ pub(super) struct ValidResponse {
     pub(super) max_tokens: Option<usize>,
     pub(super) constraint: Option<Constraint>,
     pub(super) speech: SpeechOptions,
+    /// Whether thoughts are also told in sealed form.
+    pub(super) sealed_reasoning: bool,
     /// What the response repeats.
     pub(super) asked: Asked,
 }
@@ -52,7 +55,12 @@ impl ValidResponse {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(mut asked: ResponseRequest, app: &App, request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(super) fn new(
+        mut asked: ResponseRequest,
+        app: &App,
+        seal: &ReasoningSeal,
+        request: &HttpRequest,
+    ) -> Result<Self, ApiError> {
         refuse_kept(&asked)?;
         let tools = tools(&asked)?;
         let mut rest = std::mem::take(&mut asked.rest).into_map();
@@ -76,7 +84,8 @@ impl ValidResponse {
         if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
             parameters.text.skip_special_tokens = false;
         }
-        let logprobs = logprobs(&asked, model)?;
+        let Included { logprobs: with_logprobs, sealed_reasoning } = Included::new(asked.include.as_deref())?;
+        let logprobs = logprobs(with_logprobs, asked.top_logprobs, model)?;
         let max_tokens = match asked.max_output_tokens {
             Some(0) => return Err(ApiError::invalid("max_output_tokens must be at least 1.").param("max_output_tokens")),
             limit => limit,
@@ -112,13 +121,14 @@ impl ValidResponse {
             echo: None,
         };
         Ok(Self {
-            turns: turns(repeated.instructions.as_deref(), asked.input)?,
+            turns: turns(repeated.instructions.as_deref(), asked.input, seal)?,
             rendering: rendering(tools.as_deref(), effort),
             parameters,
             logprobs,
             max_tokens,
             constraint: by_format.or(tool_use.constraint),
             speech,
+            sealed_reasoning,
             asked: repeated,
         })
     }
@@ -174,18 +184,33 @@ fn of_completions(rest: &mut Map<String, Value>) -> Vec<String> {
     taken.map(|name| (*name).to_owned()).collect()
 }
 
-/// As with vLLM, probabilities come only where `include` asks for them.
-fn logprobs(asked: &ResponseRequest, model: &ModelInfo) -> Result<Option<u32>, ApiError> {
-    for name in asked.include.iter().flatten() {
-        let reason = match name.as_str() {
-            LOGPROBS => continue,
-            "reasoning.encrypted_content" => "this server does not encrypt what its model thinks, but tells it as content",
-            _ => "only \"message.output_text.logprobs\" can be included",
-        };
-        return Err(ApiError::invalid(format!("include has {name:?}: {reason}.")).param("include"));
+/// What `include` asks for.
+#[derive(Default)]
+struct Included {
+    logprobs: bool,
+    sealed_reasoning: bool,
+}
+
+impl Included {
+    fn new(include: Option<&[String]>) -> Result<Self, ApiError> {
+        let mut included = Self::default();
+        for name in include.unwrap_or_default() {
+            match name.as_str() {
+                LOGPROBS => included.logprobs = true,
+                ENCRYPTED_REASONING => included.sealed_reasoning = true,
+                _ => {
+                    let message = format!("include has {name:?}: only {LOGPROBS:?} and {ENCRYPTED_REASONING:?} can be included.");
+                    return Err(ApiError::invalid(message).param("include"));
+                }
+            }
+        }
+        Ok(included)
     }
-    let included = asked.include.iter().flatten().next().is_some();
-    match asked.top_logprobs {
+}
+
+/// As with vLLM, probabilities come only where `include` asks for them.
+fn logprobs(included: bool, top: Option<i64>, model: &ModelInfo) -> Result<Option<u32>, ApiError> {
+    match top {
         top if included => Ok(logprob_count("top_logprobs", top, model)?.or(Some(0))),
         None | Some(0) => Ok(None),
         Some(_) => {

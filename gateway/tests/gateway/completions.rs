@@ -239,6 +239,23 @@ async fn each_choice_has_the_probabilities_of_its_own_prompt() {
 }
 
 #[tokio::test]
+async fn nothing_predicts_a_prompt_of_one_token() {
+    let mut gateway = Gateway::start();
+    let mut client = gateway.connect().await;
+    let body = request(json!({"prompt": ids(&gateway, "a"), "echo": true, "logprobs": 1, "prompt_logprobs": 1}));
+    let (answer, ()) = tokio::join!(complete(&mut client, &body), async {
+        let (_, sender) = gateway.next_request().await;
+        let logprobs = Some(vec![row(&[(gateway.end_token(), -0.5)], 0)]);
+        sender.send(Ok(TokenOutput { logprobs, ..last(&[gateway.end_token()], FinishReason::Stop).unwrap() })).unwrap();
+    });
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let choice = &answer.json()["choices"][0];
+    assert_eq!((&choice["text"], &choice["prompt_logprobs"]), (&json!("a"), &json!([null])));
+    assert_eq!(choice["logprobs"]["token_logprobs"], json!([null, -0.5]));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_by_name() {
     let mut gateway = Gateway::start();
     let mut client = gateway.connect().await;
@@ -254,6 +271,8 @@ async fn what_cannot_be_is_refused_by_name() {
         (json!({"suffix": "z"}), json!("suffix")),
         (json!({"best_of": 2}), json!("best_of")),
         (json!({"max_tokens": 0}), json!("max_tokens")),
+        (json!({"min_tokens": 17}), json!("min_tokens")),
+        (json!({"max_tokens": 0, "echo": true, "min_tokens": 1}), json!("min_tokens")),
         (json!({"max_tokens": MAX_MODEL_LEN + 1}), json!("prompt")),
         (json!({"logprobs": 6}), json!("logprobs")),
         (json!({"logprobs": true}), json!("logprobs")),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use blindllama_attest::receipt::Receipt;
 use blindllama_engine::{EngineError, FinishReason, GenerateRequest, TokenLogprob, TokenOutput};
-use blindllama_gateway::config::{ApiConfig, UnknownParameters};
+use blindllama_gateway::config::{ApiConfig, FormatChoice, ReasoningFormat, ToolFormat, UnknownParameters};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
     client::{Answer, request},
     disconnect::{nothing_runs, until_closed},
     engine::{MAX_MODEL_LEN, last, tokens},
-    harness::{Gateway, MODEL},
+    harness::{Gateway, MODEL, Setup},
     receipts::receipt,
 };
 
@@ -211,6 +211,43 @@ async fn a_response_at_its_limit_is_incomplete() {
 }
 
 #[tokio::test]
+async fn thoughts_and_calls_are_items_that_can_be_sent_back() {
+    let tools = FormatChoice::Format(ToolFormat::Hermes);
+    let reasoning = FormatChoice::Format(ReasoningFormat::Qwen3);
+    let mut gateway = Gateway::start_with(Setup { tools, reasoning, ..Setup::default() });
+    let function = json!({"type": "function", "name": "weather", "parameters": {"type": "object"}});
+    let said =
+        "<think>Hm.</think>Let me see. <tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Rome\"}}</tool_call>";
+    for stream in [false, true] {
+        let include = ["reasoning.encrypted_content"];
+        let body = with(json!({"tools": [function], "stream": stream, "include": include}));
+        let (answer, _) = ask(&mut gateway, &body, said).await;
+        let response = if stream { events(&answer.body).last().unwrap()["response"].clone() } else { answer.json() };
+        let output = response["output"].as_array().unwrap().clone();
+        let kinds: Vec<_> = output.iter().map(|item| item["type"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["reasoning", "message", "function_call"], "{response}");
+        assert_eq!(output[0]["content"][0]["text"], "Hm.");
+        assert_eq!(output[1]["content"][0]["text"].as_str().unwrap().trim(), "Let me see.");
+        let call = &output[2];
+        assert_eq!((&call["name"], &call["arguments"]), (&json!("weather"), &json!("{\"city\": \"Rome\"}")));
+        let thinking = response["usage"]["output_tokens_details"]["reasoning_tokens"].as_u64().unwrap();
+        assert!(thinking > 0 && thinking < response["usage"]["output_tokens"].as_u64().unwrap());
+
+        let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "27"});
+        // As a client does that keeps only what is sealed.
+        let mut thought = output[0].clone();
+        thought.as_object_mut().unwrap().remove("content");
+        let input = json!([{"role": "user", "content": "Hello"}, thought, output[1], call, result]);
+        let (answer, generated) = ask(&mut gateway, &with(json!({"input": input, "tools": [function]})), "27 degrees.").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let prompt = gateway.tokenizer.decode(&generated.prompt, false).unwrap();
+        assert!(prompt.contains("<|im_start|>assistant\nLet me see."), "{prompt}");
+        assert!(prompt.contains("<|im_start|>tool\n27<|im_end|>"), "{prompt}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn formats_and_reasoning_reach_the_engine() {
     let mut gateway = Gateway::start();
     let format = json!({"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": true});
@@ -265,11 +302,14 @@ async fn what_cannot_be_done_is_refused_by_name() {
         (json!({"conversation": "conv_1"}), "conversation"),
         (json!({"background": true}), "background"),
         (json!({"truncation": "auto"}), "truncation"),
-        (json!({"include": ["reasoning.encrypted_content"]}), "include"),
+        (json!({"include": ["reasoning.encrypted_content"], "top_logprobs": 2}), "top_logprobs"),
+        (json!({"input": [{"type": "reasoning", "encrypted_content": "AAAA"}]}), "input[0].encrypted_content"),
         (json!({"include": ["file_search_call.results"]}), "include"),
         (json!({"top_logprobs": 2}), "top_logprobs"),
         (json!({"include": ["message.output_text.logprobs"], "top_logprobs": 6}), "top_logprobs"),
         (json!({"max_output_tokens": 0}), "max_output_tokens"),
+        (json!({"max_output_tokens": 2, "min_tokens": 3}), "min_tokens"),
+        (json!({"min_tokens": MAX_MODEL_LEN}), "min_tokens"),
         (json!({"temperature": 3}), "temperature"),
         (json!({"n": 2}), "n"),
         (json!({"response_format": {"type": "json_object"}}), "response_format"),

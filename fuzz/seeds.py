@@ -44,6 +44,10 @@ def main():
         for field in ("id_object", "encrypted_secret"):
             request[field] = base64.b64encode(bytes.fromhex(credential[field])).decode()
         write("activation", str(number), json.dumps(request))
+    requests = json.loads((ROOT / "gateway/tests/fixtures/requests.json").read_text())
+    for route, bodies in enumerate(requests.values()):
+        for number, body in enumerate(bodies):
+            write("request", f"{route}-{number}", f"{route}{json.dumps(body)}")
 
 
 main()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes each parser of untrusted bytes for SECONDS (default 60): scripts/fuzz.sh [SECONDS [TARGET...]]
+# "attest" stands for all targets but those of the gateway, which take minutes to build.
 #
 # It needs nothing but the stable compiler and a C++ compiler: coverage without a sanitizer, which safe code does not need.
 # Finds are written to fuzz/finds/<target>; what was learned stays in fuzz/corpus/<target>.
@@ -10,7 +11,11 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(evidence quote signature public firmware_log policy certificate receipt activation)
+attest=(evidence quote signature public firmware_log policy certificate receipt activation)
+[ ${#targets[@]} -gt 0 ] || targets=("${attest[@]}" request)
+[ "${targets[*]}" != attest ] || targets=("${attest[@]}")
+features=()
+[[ " ${targets[*]} " != *" request "* ]] || features=(--features gateway)
 
 # What `cargo fuzz` passes, for machines without it.
 coverage=(
@@ -27,7 +32,7 @@ build() {
 
   # With a target triple, build scripts and macros stay without instrumentation.
   RUSTFLAGS="${coverage[*]}" cargo build --quiet --locked --release --manifest-path fuzz/Cargo.toml \
-    --target "$triple" --target-dir target/fuzz
+    --target "$triple" --target-dir target/fuzz "${features[@]}"
 }
 
 fuzz() {

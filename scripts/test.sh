@@ -21,7 +21,7 @@ timed "tiny models" scripts/model.sh tiny
 timed "formatting and lints" make --no-print-directory lint
 timed "build" cargo build --quiet --locked --workspace --all-targets
 timed "unit and integration tests" cargo test --quiet --locked --workspace --exclude blindllama-tests
-timed "fuzz smoke run" scripts/fuzz.sh 2
+timed "fuzz smoke run" scripts/fuzz.sh 2 attest
 timed "end-to-end tests" cargo test --quiet --locked -p blindllama-tests
 
 say ""

@@ -32,8 +32,10 @@ pub struct App {
     /// For all clients together: an activation occupies the TPM, and a verifier needs one in a key's life.
     pub(crate) activations: DefaultDirectRateLimiter,
     pub(crate) metrics: Arc<Metrics>,
-    /// For whatever keeps a core busy for more than a moment.
-    pub(crate) cpu_pool: CpuPool,
+    /// For requests whose reading keeps a core busy for more than a moment.
+    pub(crate) reading: CpuPool,
+    /// The same for the writing of answers, which must not wait for what others send.
+    pub(crate) writing: CpuPool,
     /// Unix time in seconds at which the model became available.
     pub(crate) started: u64,
 }
@@ -123,7 +125,7 @@ impl App {
         let activations = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
         Self {
             activations: RateLimiter::direct(activations),
-            admission: Admission::new(limits.max_requests, Arc::clone(&metrics)),
+            admission: Admission::new(limits.max_requests, limits.structured.sequences, Arc::clone(&metrics)),
             engine,
             model,
             attestation,
@@ -131,7 +133,8 @@ impl App {
             structured_limits: limits.structured,
             max_body_bytes: limits.max_body_bytes.get(),
             metrics,
-            cpu_pool: CpuPool::for_this_machine(),
+            reading: CpuPool::for_this_machine(),
+            writing: CpuPool::for_this_machine(),
             started: unix_now(),
         }
     }

@@ -9,47 +9,49 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::openai::error::ApiError;
+use crate::{openai::error::ApiError, response_body::HoldingBody};
 
-/// Requests of one HTTP/2 connection that wait for a response's head. Further ones are turned away, since the library sets no
-/// bound of its own on the streams of a connection.
-const MAX_WAITING: usize = 256;
+/// Requests of one HTTP/2 connection whose responses are not sent to their end. Further ones are turned away, since the
+/// library sets no bound of its own on the streams of a connection, and a client that reads nothing makes the server keep all
+/// of them.
+const MAX_OPEN: usize = 512;
 
-/// How many requests of a connection wait.
-struct Waiting(Rc<Cell<usize>>);
+/// How many requests of a connection are open.
+struct Open(Rc<Cell<usize>>);
 
 /// One of them.
-struct WaitingRequest(Rc<Cell<usize>>);
+struct OpenRequest(Rc<Cell<usize>>);
 
 /// Starts counting; for [`actix_web::HttpServer::on_connect`].
-pub(crate) fn count_waiting(_connection: &dyn Any, data: &mut Extensions) {
-    data.insert(Waiting(Rc::new(Cell::new(0))));
+pub(crate) fn count_open(_connection: &dyn Any, data: &mut Extensions) {
+    data.insert(Open(Rc::new(Cell::new(0))));
 }
 
-/// The middleware that turns requests away where their connection has too many.
-pub(crate) async fn bound_waiting(
+/// The middleware that turns requests away where their connection has too many. What a client has been told so and does not
+/// read is not counted: an error of a few hundred bytes each.
+pub(crate) async fn bound_open(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match WaitingRequest::begin(&request) {
-        Ok(_waiting) => Ok(next.call(request).await?.map_into_boxed_body()),
+    match OpenRequest::begin(&request) {
+        Ok(open) => Ok(next.call(request).await?.map_body(|_, body| HoldingBody::boxed(body.boxed(), open))),
         Err(error) => Ok(request.error_response(error)),
     }
 }
 
-impl WaitingRequest {
+impl OpenRequest {
     fn begin(request: &ServiceRequest) -> Result<Self, ApiError> {
         let uncounted = || ApiError::internal("a connection's requests are not counted");
-        let Waiting(waiting) = request.request().conn_data().ok_or_else(uncounted)?;
-        if waiting.get() >= MAX_WAITING {
+        let Open(open) = request.request().conn_data().ok_or_else(uncounted)?;
+        if open.get() >= MAX_OPEN {
             return Err(ApiError::overloaded());
         }
-        waiting.set(waiting.get().saturating_add(1));
-        Ok(Self(Rc::clone(waiting)))
+        open.set(open.get().saturating_add(1));
+        Ok(Self(Rc::clone(open)))
     }
 }
 
-impl Drop for WaitingRequest {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.set(self.0.get().saturating_sub(1));
     }

@@ -1,10 +1,13 @@
-//! Work that keeps a core busy, away from the threads that serve connections: tokenising, decompressing, parsing.
+//! Work that keeps a core busy, away from the threads that serve connections: reading requests, and writing answers.
 
 use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::openai::error::ApiError;
+
+/// Work on more bytes takes milliseconds, in which the other connections of a thread would stand still.
+const LARGE: usize = 8 * 1024;
 
 /// As many threads at once as there are cores; further work waits in the order in which it came.
 #[derive(Debug, Clone)]
@@ -20,6 +23,18 @@ impl CpuPool {
 
     fn new(threads: NonZeroUsize) -> Self {
         Self { places: Arc::new(Semaphore::new(threads.get().min(Semaphore::MAX_PERMITS))) }
+    }
+
+    /// Does `work` on about `bytes` bytes: at once if that is a moment's, otherwise as [`CpuPool::run`].
+    ///
+    /// # Errors
+    /// 500 if `work` panics.
+    pub(crate) async fn run_sized<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if bytes <= LARGE { Ok(work()) } else { self.run(work).await }
     }
 
     /// Runs `work` once there is a place. Whoever stops waiting takes work along that has not begun; work that has begun is

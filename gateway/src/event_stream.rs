@@ -1,48 +1,46 @@
 //! Answers as server-sent events (WHATWG HTML, section 9.2), with their receipt at the end.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    web,
 };
 use blindllama_attest::receipt::UnsignableReceipt;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{FutureExt as _, stream::unfold};
 use serde::Serialize;
 
 use crate::{
+    App,
     generation::{Answers, Piece},
     openai::{error::ApiError, usage::Usage},
     receipt::{StreamEnd, StreamReceipt},
     request_id::RequestId,
+    response_body::PIECE_BYTES,
 };
 
 /// Writes answers as the events of one API.
-pub(crate) trait EventWriter {
+pub(crate) trait EventWriter: Send + 'static {
     /// What this API's streams have after their receipt.
     const END: StreamEnd;
 
-    /// What comes before the first piece.
+    /// What comes before the first piece; of each answer there are its token counts so far.
     ///
     /// # Errors
     /// [`Unwritable`].
-    fn open(&mut self, answers: &Answers) -> Result<(), Unwritable>;
+    fn open(&mut self, so_far: &[Usage]) -> Result<(), Unwritable>;
 
-    /// The next piece of the answer `index`.
+    /// The next piece of the answer `index`, which has made so many tokens so far.
     ///
     /// # Errors
     /// [`Unwritable`].
-    fn piece(&mut self, index: usize, piece: Piece, answers: &Answers) -> Result<(), Unwritable>;
+    fn piece(&mut self, index: usize, piece: Piece, so_far: Usage) -> Result<(), Unwritable>;
 
     /// What comes after the last piece. Gives the token counts that were told.
     ///
     /// # Errors
     /// [`Unwritable`].
-    fn close(&mut self, answers: &Answers) -> Result<Usage, Unwritable>;
+    fn close(&mut self, usage: Usage) -> Result<Usage, Unwritable>;
 
     /// An error halfway, as the last event.
     ///
@@ -80,23 +78,30 @@ impl From<ApiError> for Unwritable {
 ///
 /// # Errors
 /// The engine refused the request, failed, or died before the first token.
-pub(crate) async fn start<W: EventWriter + Unpin + 'static>(
+pub(crate) async fn start<W: EventWriter>(
+    app: &web::Data<App>,
     request: &HttpRequest,
     mut answers: Answers,
-    mut writer: W,
+    writer: W,
 ) -> Result<HttpResponse, ApiError> {
     let (index, first) = answers.next().await.ok_or_else(|| ApiError::internal("a request has no answers"))??;
-    let opened = writer.open(&answers).and_then(|()| writer.piece(index, first, &answers));
+    let so_far: Vec<_> = (0..answers.len()).map(|index| answers.usage_at(index)).collect();
+    let first_so_far = answers.usage_at(index);
+    let open = move |writer: &mut W| writer.open(&so_far).and_then(|()| writer.piece(index, first, first_so_far));
+    let (writer, opened) = write(app, answers.bytes(), writer, open).await?;
     opened.map_err(|error| match error {
         Unwritable::Failed(error) => error,
         error => ApiError::internal(format!("first event: {error}")),
     })?;
     let receipt = Some(StreamReceipt::take(request)?);
-    let stream = EventStream { writer, answers, receipt, request_id: RequestId::of(request) };
+    let sending = Sending { app: web::Data::clone(app), answers, told: None, receipt, request_id: RequestId::of(request) };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .streaming(stream))
+        .streaming(unfold(Some((writer, sending)), |state| async {
+            let (writer, sending) = state?;
+            next(writer, sending).await
+        })))
 }
 
 /// JSON has no line breaks of its own, so one `data:` line holds it.
@@ -110,65 +115,111 @@ pub(crate) fn event(events: &mut BytesMut, data: &impl Serialize) -> serde_json:
     Ok(())
 }
 
-/// The response body. It owns the answers, and with them the requests in the engine and the place at admission.
-struct EventStream<W> {
-    writer: W,
+/// What a response body has beside its writer. It owns the answers, and with them the requests in the engine and the place at
+/// admission.
+struct Sending {
+    app: web::Data<App>,
     answers: Answers,
-    /// Open as long as more events come: an answer that fails halfway goes without.
+    /// Token counts, once all events are written.
+    told: Option<Usage>,
+    /// Open as long as more bytes come: an answer that fails halfway goes without.
     receipt: Option<StreamReceipt>,
     /// For the log.
     request_id: Option<RequestId>,
 }
 
-impl<W: EventWriter + Unpin> Stream for EventStream<W> {
-    type Item = Result<Bytes, Unwritable>;
+/// What is left of a stream after some bytes; `None` if it broke.
+type Rest<W> = Option<(W, Sending)>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        while this.receipt.is_some() {
-            let Poll::Ready(next) = this.answers.poll_next(context) else { break };
-            let written = match next {
-                Some(Ok((index, piece))) => this.writer.piece(index, piece, &this.answers),
-                Some(Err(error)) => Err(error.into()),
-                None => this.close(),
-            };
-            if let Err(error) = written.or_else(|error| this.failure(error)) {
-                this.receipt = None;
-                return Poll::Ready(Some(Err(error)));
+/// The next bytes: what the engine had ready, but not more than goes out at a time. `None` at the end.
+async fn next<W: EventWriter>(mut writer: W, mut sending: Sending) -> Option<(Result<Bytes, Unwritable>, Rest<W>)> {
+    while sending.receipt.is_some() && sending.told.is_none() && writer.events().len() < PIECE_BYTES {
+        let ready = if writer.events().is_empty() {
+            sending.answers.next().await
+        } else {
+            match sending.answers.next().now_or_never() {
+                Some(ready) => ready,
+                None => break,
             }
-        }
-        match (this.writer.events().is_empty(), &this.receipt) {
-            (false, _) => Poll::Ready(Some(Ok(this.send()))),
-            (true, None) => Poll::Ready(None),
-            (true, Some(_)) => Poll::Pending,
-        }
+        };
+        writer = match sending.take(writer, ready).await {
+            Ok(writer) => writer,
+            Err(error) => return Some((Err(error), None)),
+        };
     }
+    if let Err(error) = sending.close::<W>(writer.events()) {
+        return Some((Err(error), None));
+    }
+    let events = writer.events();
+    if events.is_empty() {
+        return None;
+    }
+    let piece = events.split_to(events.len().min(PIECE_BYTES)).freeze();
+    if let Some(receipt) = &mut sending.receipt {
+        receipt.sent(&piece);
+    }
+    Some((Ok(piece), Some((writer, sending))))
 }
 
-impl<W: EventWriter> EventStream<W> {
-    /// All that is ready. Closing the receipt has hashed the last events.
-    fn send(&mut self) -> Bytes {
-        let events = self.writer.events();
-        if let Some(receipt) = &mut self.receipt {
-            receipt.sent(events);
+/// Writes about `bytes` bytes, away from the connection's thread if they are many.
+///
+/// # Errors
+/// 500 if `events` panics.
+async fn write<W: EventWriter, T: Send + 'static>(
+    app: &App,
+    bytes: usize,
+    mut writer: W,
+    events: impl FnOnce(&mut W) -> T + Send + 'static,
+) -> Result<(W, T), ApiError> {
+    app.writing
+        .run_sized(bytes, move || {
+            let written = events(&mut writer);
+            (writer, written)
+        })
+        .await
+}
+
+impl Sending {
+    /// Writes what the engine had ready.
+    async fn take<W: EventWriter>(
+        &mut self,
+        writer: W,
+        ready: Option<Result<(usize, Piece), ApiError>>,
+    ) -> Result<W, Unwritable> {
+        let (mut writer, written) = match ready {
+            Some(Ok((index, piece))) => {
+                let (bytes, so_far) = (piece.bytes, self.answers.usage_at(index));
+                let piece = move |writer: &mut W| writer.piece(index, piece, so_far).map(|()| None);
+                write(&self.app, bytes, writer, piece).await?
+            }
+            Some(Err(error)) => (writer, Err(error.into())),
+            None => {
+                let usage = self.answers.usage();
+                write(&self.app, self.answers.bytes(), writer, move |writer| writer.close(usage).map(Some)).await?
+            }
+        };
+        match written {
+            Ok(told) => self.told = told,
+            Err(Unwritable::Failed(error)) => self.fail(&error, &mut writer)?,
+            Err(error) => return Err(error),
         }
-        events.split().freeze()
+        Ok(writer)
     }
 
-    fn close(&mut self) -> Result<(), Unwritable> {
-        let usage = self.writer.close(&self.answers)?;
+    /// Ends the stream after its last bytes, which `events` are then. Closing the receipt hashes them.
+    fn close<W: EventWriter>(&mut self, events: &mut BytesMut) -> Result<(), Unwritable> {
+        let Some(told) = self.told.filter(|_| events.len() < PIECE_BYTES) else { return Ok(()) };
         let Some(receipt) = self.receipt.take() else { return Ok(()) };
-        Ok(receipt.close(W::END, self.writer.events(), usage.into())?)
+        Ok(receipt.close(W::END, events, told.into())?)
     }
 
     /// An error halfway is an event of its own; the missing receipt shows that the answer is not whole.
-    fn failure(&mut self, error: Unwritable) -> Result<(), Unwritable> {
-        let Unwritable::Failed(error) = error else { return Err(error) };
+    fn fail(&mut self, error: &ApiError, writer: &mut impl EventWriter) -> Result<(), Unwritable> {
         if let Some(reason) = error.internal_reason() {
             let request_id = self.request_id.as_ref().map(RequestId::as_str);
             tracing::error!(request_id, reason, "a stream failed");
         }
         self.receipt = None;
-        self.writer.failed(&error)
+        writer.failed(error)
     }
 }

@@ -22,8 +22,12 @@ mod departure;
 mod embeddings;
 mod event_stream;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generation;
 mod health;
+mod json_bounds;
 pub mod metrics;
 mod models;
 mod observe;
@@ -34,6 +38,7 @@ mod prompt;
 mod receipt;
 mod request_body;
 mod request_id;
+mod response_body;
 mod responses;
 mod routes;
 pub mod server;
@@ -44,5 +49,6 @@ pub mod tls;
 mod tokenization;
 mod tool_choice;
 mod version;
+mod whole_answer;
 
 pub use app::{App, Limits, ModelError, ServedModel};

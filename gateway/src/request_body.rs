@@ -11,24 +11,28 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{App, content_coding::ContentCoding, openai::error::ApiError};
+use crate::{
+    App, content_coding::ContentCoding, json_bounds::JsonBounds, openai::error::ApiError, parameters::IgnoredParameters,
+};
 
 /// A client that needs longer for its body keeps a place from others.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Larger bodies, and all that are compressed, are parsed away from the threads that serve connections.
-const LARGE: usize = 64 * 1024;
-
-/// Reads a JSON body of at most `limit` bytes, compressed or not. What the head already tells is refused before anything is
-/// read.
+/// Reads a JSON body of at most `limit` bytes, compressed or not, and makes of it what `prepare` does, which also collects
+/// the names of ignored parameters. What the head already tells is refused before anything is read.
+///
+/// All that comes after the body's last byte is one piece of work, so that it can be done away from the threads that serve
+/// connections: it is if the body is large, or if its size does not tell how much there is to do.
 ///
 /// # Errors
-/// 415, 413, 408, or 400 that names the place of the mistake.
-pub(crate) async fn read_json<T: DeserializeOwned + Send + 'static>(
+/// 415, 413, 408, 400 that names the place of the mistake, or whatever `prepare` refuses.
+pub(crate) async fn read_json<T: DeserializeOwned, R: Send + 'static>(
+    app: &web::Data<App>,
     request: &HttpRequest,
     body: Payload,
     limit: usize,
-) -> Result<T, ApiError> {
+    prepare: impl FnOnce(&App, T, &mut IgnoredParameters) -> Result<R, ApiError> + Send + 'static,
+) -> Result<R, ApiError> {
     if request.content_type() != "application/json" {
         return Err(ApiError::unsupported_media_type());
     }
@@ -37,12 +41,21 @@ pub(crate) async fn read_json<T: DeserializeOwned + Send + 'static>(
         return Err(ApiError::body_too_large(limit));
     }
     let bytes = read(body, limit).await?;
-    match (coding, request.app_data::<web::Data<App>>()) {
-        (None, _) if bytes.len() <= LARGE => parse(&bytes),
-        (None, Some(app)) => app.cpu_pool.run(move || parse(&bytes)).await?,
-        (Some(coding), Some(app)) => app.cpu_pool.run(move || parse(&coding.decode(&bytes, limit)?)).await?,
-        (_, None) => Err(ApiError::internal("a body was read outside the app")),
-    }
+    // A template is a program.
+    let unpredictable = coding.is_some() || app.api.request_chat_template;
+    let size = if unpredictable { usize::MAX } else { bytes.len() };
+    let reading = web::Data::clone(app);
+    let work = move || {
+        let mut ignored = IgnoredParameters::default();
+        let prepared = match coding {
+            None => parse(&bytes),
+            Some(coding) => coding.decode(&bytes, limit).and_then(|decoded| parse(&decoded)),
+        };
+        (prepared.and_then(|value| prepare(&reading, value, &mut ignored)), ignored)
+    };
+    let (prepared, ignored) = app.reading.run_sized(size, work).await?;
+    request.extensions_mut().insert(ignored);
+    prepared
 }
 
 fn announced_length(request: &HttpRequest) -> Option<u64> {
@@ -59,7 +72,11 @@ async fn read(body: Payload, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 /// Parses strictly; an error of type names the path of the value in `param`.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+///
+/// # Errors
+/// 400.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    JsonBounds::new().check(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| fault(&error))?;
     deserializer.end().map_err(|error| malformed(&error))?;

@@ -13,7 +13,7 @@ use actix_web::{App as ActixApp, HttpServer, dev, middleware::from_fn, web};
 
 use crate::{
     App,
-    connection::{bound_waiting, count_waiting},
+    connection::{bound_open, count_open},
     cors::AllowedOrigins,
     observe::{observe, render_errors},
     receipt::number_requests,
@@ -76,7 +76,7 @@ pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, setting
             .configure(routes::configure)
             .wrap(from_fn(render_errors))
             .wrap(allow_origins.middleware())
-            .wrap(from_fn(bound_waiting))
+            .wrap(from_fn(bound_open))
             .wrap(from_fn(observe))
     };
     let server = HttpServer::new(factory)
@@ -85,7 +85,7 @@ pub fn serve(app: App, listener: TcpListener, identity: &ServerIdentity, setting
         .disable_signals()
         .on_connect(|connection, data| {
             number_requests(connection, data);
-            count_waiting(connection, data);
+            count_open(connection, data);
         })
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
         // A client that closes its side has gone. Otherwise the answer to it would be generated to the end.

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::handler::Head;
+use super::prepared::Head;
 use crate::{
     event_stream::event,
     openai::{

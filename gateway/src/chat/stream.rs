@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::{chunks::Chunks, handler::Head};
+use super::{chunks::Chunks, prepared::Head};
 use crate::{
     event_stream::{EventWriter, Unwritable},
-    generation::{Answers, Piece},
+    generation::Piece,
     openai::usage::Usage,
     parameters::StreamUsage,
     receipt::StreamEnd,
@@ -29,10 +29,10 @@ impl ChatChunks {
 impl EventWriter for ChatChunks {
     const END: StreamEnd = StreamEnd::Done;
 
-    fn open(&mut self, answers: &Answers) -> Result<(), Unwritable> {
-        for index in 0..answers.len() {
+    fn open(&mut self, so_far: &[Usage]) -> Result<(), Unwritable> {
+        for (index, so_far) in so_far.iter().enumerate() {
             self.speeches.push(self.speaking.speech());
-            let usage = self.usage.in_chunk(answers.usage_at(index));
+            let usage = self.usage.in_chunk(*so_far);
             self.chunks.open(index, self.speaking.options.role, usage)?;
             if let Some(text) = &self.speaking.options.echo {
                 self.chunks.echo(index, text, usage)?;
@@ -41,14 +41,13 @@ impl EventWriter for ChatChunks {
         Ok(())
     }
 
-    fn piece(&mut self, index: usize, piece: Piece, answers: &Answers) -> Result<(), Unwritable> {
+    fn piece(&mut self, index: usize, piece: Piece, so_far: Usage) -> Result<(), Unwritable> {
         let Some(speech) = self.speeches.get_mut(index) else { return Ok(()) };
         let said = speech.say(piece)?;
-        Ok(self.chunks.said(index, said, self.usage.in_chunk(answers.usage_at(index)))?)
+        Ok(self.chunks.said(index, said, self.usage.in_chunk(so_far))?)
     }
 
-    fn close(&mut self, answers: &Answers) -> Result<Usage, Unwritable> {
-        let usage = answers.usage();
+    fn close(&mut self, usage: Usage) -> Result<Usage, Unwritable> {
         if self.usage.at_end {
             self.chunks.usage(usage)?;
         }

@@ -1,6 +1,5 @@
 //! From what was asked to what can be done: every check that needs no tokens.
 
-use actix_web::HttpRequest;
 use blindllama_engine::{Constraint, ModelInfo};
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ use crate::{
         turns::turns,
     },
     output::ToolMode,
-    parameters::{Parameters, check_answers, logprob_count, settle_unknown},
+    parameters::{IgnoredParameters, Parameters, check_answers, logprob_count, settle_unknown},
     prompt::PromptSource,
     request_body::typed,
     speech::SpeechOptions,
@@ -41,10 +40,10 @@ impl ValidChat {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(mut chat: ChatRequest, app: &App, request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(super) fn new(mut chat: ChatRequest, app: &App, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
         let mut sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
         let unknown = sampling.unknown().chain(chat.unknown()).collect();
-        settle_unknown(app.api.unknown_parameters, unknown, request)?;
+        settle_unknown(app.api.unknown_parameters, unknown, ignored)?;
         let model = generating(app, &chat.model)?;
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;

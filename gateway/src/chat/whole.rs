@@ -1,18 +1,27 @@
 //! The whole answer as one JSON document.
 
-use actix_web::HttpResponse;
-
-use super::handler::Head;
+use super::prepared::Head;
 use crate::{
-    generation::{Answers, TokenTexts},
+    generation::Piece,
     openai::{
         chat_response::{AssistantMessage, CalledFunction, ChatCompletion, Choice, MessageToolCall},
         error::ApiError,
         logprobs::{ChatLogprobs, PromptLogprobs},
+        usage::Usage,
     },
-    receipt::TokenCounts,
-    speech::{End, Said, Speaking, SpeechOptions, Word},
+    speech::{End, Said, Speaking, Speech, SpeechOptions, Word},
+    whole_answer::{Collector, document},
 };
+
+/// Puts the answers together.
+pub(super) struct WholeChat {
+    head: Head,
+    speaking: Speaking,
+    answers: Vec<(Speech, Collected)>,
+    /// Most likely tokens to report in each place of the prompt.
+    prompt_top: Option<u32>,
+    prompt_logprobs: Option<PromptLogprobs>,
+}
 
 /// One answer as it is collected.
 #[derive(Default)]
@@ -25,50 +34,41 @@ struct Collected {
     end: Option<End>,
 }
 
-/// Collects the answers.
-///
-/// # Errors
-/// The engine refused the request, failed, or died.
-pub(super) async fn answer(
-    head: Head,
-    mut answers: Answers,
-    speaking: &Speaking,
-    prompt_top: Option<u32>,
-) -> Result<HttpResponse, ApiError> {
-    let mut speeches: Vec<_> = (0..answers.len()).map(|_| (speaking.speech(), Collected::default())).collect();
-    let mut prompt_logprobs = None;
-    while let Some(next) = answers.next().await {
-        let (index, mut piece) = next?;
-        if let (Some(rows), Some(top)) = (piece.prompt_logprobs.take(), prompt_top) {
-            prompt_logprobs = Some(self::prompt_logprobs(&speaking.texts, &rows, top)?);
-        }
-        let Some((speech, collected)) = speeches.get_mut(index) else { continue };
-        collected.add(speech.say(piece)?);
+impl WholeChat {
+    /// So many `answers`.
+    pub(super) fn new(head: Head, speaking: Speaking, answers: usize, prompt_top: Option<u32>) -> Self {
+        let answers = (0..answers).map(|_| (speaking.speech(), Collected::default())).collect();
+        Self { head, speaking, answers, prompt_top, prompt_logprobs: None }
     }
-    let choices = speeches.into_iter().enumerate();
-    let choices = choices.map(|(index, (_, collected))| collected.into_choice(index, &speaking.options));
-    let usage = answers.usage();
-    let mut response = HttpResponse::Ok().json(ChatCompletion {
-        id: &head.id,
-        object: "chat.completion",
-        created: head.created,
-        model: &head.model,
-        system_fingerprint: &head.fingerprint,
-        choices: choices.collect::<Result<_, _>>()?,
-        usage,
-        prompt_logprobs,
-        prompt_token_ids: head.prompt_token_ids.as_deref(),
-    });
-    response.extensions_mut().insert(TokenCounts::from(usage));
-    Ok(response)
 }
 
-fn prompt_logprobs(
-    texts: &TokenTexts,
-    rows: &[Vec<blindllama_engine::TokenLogprob>],
-    top: u32,
-) -> Result<PromptLogprobs, ApiError> {
-    texts.clone().prompt(rows, top)
+impl Collector for WholeChat {
+    fn piece(&mut self, index: usize, mut piece: Piece) -> Result<(), ApiError> {
+        if let (Some(rows), Some(top)) = (piece.prompt_logprobs.take(), self.prompt_top) {
+            self.prompt_logprobs = Some(self.speaking.texts.clone().prompt(&rows, top)?);
+        }
+        let Some((speech, collected)) = self.answers.get_mut(index) else { return Ok(()) };
+        collected.add(speech.say(piece)?);
+        Ok(())
+    }
+
+    fn document(self, usage: Usage) -> Result<(Vec<u8>, Usage), ApiError> {
+        let Self { head, speaking, answers, prompt_logprobs, .. } = self;
+        let choices = answers.into_iter().enumerate();
+        let choices = choices.map(|(index, (_, collected))| collected.into_choice(index, &speaking.options));
+        let completion = ChatCompletion {
+            id: &head.id,
+            object: "chat.completion",
+            created: head.created,
+            model: &head.model,
+            system_fingerprint: &head.fingerprint,
+            choices: choices.collect::<Result<_, _>>()?,
+            usage,
+            prompt_logprobs,
+            prompt_token_ids: head.prompt_token_ids.as_deref(),
+        };
+        Ok((document(&completion)?, usage))
+    }
 }
 
 impl Collected {

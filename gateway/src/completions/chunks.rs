@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::{handler::Head, telling::Teller};
+use super::{prepared::Head, telling::Teller};
 use crate::{
     event_stream::{EventWriter, Unwritable, event},
-    generation::{Answers, Piece},
+    generation::Piece,
     openai::usage::Usage,
     parameters::StreamUsage,
     receipt::StreamEnd,
@@ -28,22 +28,22 @@ impl CompletionChunks {
 impl EventWriter for CompletionChunks {
     const END: StreamEnd = StreamEnd::Done;
 
-    fn open(&mut self, _: &Answers) -> Result<(), Unwritable> {
+    fn open(&mut self, _: &[Usage]) -> Result<(), Unwritable> {
         Ok(())
     }
 
-    fn piece(&mut self, index: usize, piece: Piece, answers: &Answers) -> Result<(), Unwritable> {
+    fn piece(&mut self, index: usize, piece: Piece, so_far: Usage) -> Result<(), Unwritable> {
         let Some(teller) = self.tellers.get_mut(index) else { return Ok(()) };
         let told = teller.tell(piece)?;
         if told.is_empty() {
             return Ok(());
         }
-        let usage = self.usage.in_chunk(self.head.usage(answers.usage_at(index)));
+        let usage = self.usage.in_chunk(self.head.usage(so_far));
         Ok(event(&mut self.events, &self.head.completion(&[told.into_choice(index)], usage))?)
     }
 
-    fn close(&mut self, answers: &Answers) -> Result<Usage, Unwritable> {
-        let usage = self.head.usage(answers.usage());
+    fn close(&mut self, usage: Usage) -> Result<Usage, Unwritable> {
+        let usage = self.head.usage(usage);
         if self.usage.at_end {
             event(&mut self.events, &self.head.completion(&[], Some(Some(usage))))?;
         }

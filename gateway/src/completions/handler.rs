@@ -1,44 +1,12 @@
 //! The handler: one step after the other.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, HttpResponse, web};
-use blindllama_engine::{GenerateRequest, Logprobs};
 
-use super::{
-    chunks::CompletionChunks,
-    telling::{Echo, Telling},
-    valid::ValidCompletion,
-    whole,
-};
+use super::{chunks::CompletionChunks, prepared::PreparedCompletion, whole::WholeCompletion};
 use crate::{
-    App,
-    app::unix_now,
-    event_stream,
-    generation::{Answers, Setup, TokenTexts},
-    openai::{
-        completion_request::CompletionRequest,
-        completion_response::{Completion, CompletionChoice},
-        error::ApiError,
-        usage::Usage,
-    },
-    parameters::{Delivery, Parameters},
-    prompt::{PlainPrompt, room},
-    request_body::read_json,
-    request_id::random_hex,
+    App, event_stream, generation::Answers, openai::error::ApiError, parameters::Delivery, request_body::read_json,
+    whole_answer::collect,
 };
-
-/// What the JSON document, or every chunk, of one completion has.
-pub(super) struct Head {
-    id: String,
-    created: u64,
-    model: String,
-    fingerprint: String,
-    echo: Echo,
-}
-
-/// The most probabilities of prompts' tokens that one answer tells.
-const MOST_PROMPT_CELLS: usize = 1_000_000;
 
 /// `POST /v1/completions`.
 ///
@@ -49,74 +17,13 @@ pub(crate) async fn create_completion(
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
-    let completion: CompletionRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidCompletion { prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint } =
-        ValidCompletion::new(completion, &app, &request)?;
-    let prompts = PlainPrompt::all(&app, prompts, add_special_tokens, echo != Echo::None).await?;
-    let telling = Telling {
-        echo,
-        logprobs,
-        prompt_logprobs: parameters.prompt_logprobs,
-        token_ids: parameters.return_token_ids,
-        texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), parameters.tokens_as_ids),
-    };
-    if let Some(top) = telling.prompt_rows() {
-        check_prompt_cells(&prompts, parameters.n, top)?;
-    }
-    let (mut requests, mut tellers) = (Vec::new(), Vec::new());
-    for prompt in prompts {
-        let max_tokens = fitting(&prompt, max_tokens, app.engine.model().max_model_len)?;
-        // Each choice tells its prompt by itself, so each has to know the prompt's probabilities.
-        let logprobs = Logprobs { sampled: telling.answer_rows(), prompt: telling.prompt_rows() };
-        let same = parameters.requests(&prompt.ids, max_tokens, None, constraint.as_ref())?;
-        requests.extend(same.into_iter().map(|request| GenerateRequest { logprobs, ..request }));
-        tellers.extend((0..parameters.n).map(|_| telling.teller(prompt.clone())));
-    }
-    let Parameters { n, stop_strings, text, delivery, .. } = parameters;
-    let answers = Answers::start(&app, requests, n, &Setup { stop_strings, text }, permit)?;
-    let head = Head { id: id()?, created: unix_now(), model: app.model.name.clone(), fingerprint: app.fingerprint(), echo };
+    let PreparedCompletion { generation, head, tellers, delivery } =
+        read_json(&app, &request, body, app.max_body_bytes, PreparedCompletion::new).await?;
+    let answers = Answers::start(&app, generation, permit)?;
     match delivery {
-        Delivery::Whole => whole::answer(head, answers, tellers).await,
-        Delivery::Stream(usage) => event_stream::start(&request, answers, CompletionChunks::new(head, tellers, usage)).await,
-    }
-}
-
-/// Each choice tells its prompt's probabilities, each with its text: that many have to fit into memory.
-fn check_prompt_cells(prompts: &[PlainPrompt], n: u32, top: u32) -> Result<(), ApiError> {
-    let tokens: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
-    let cells = tokens.saturating_mul(n as usize).saturating_mul(top as usize + 1);
-    if cells > MOST_PROMPT_CELLS {
-        let message = format!("The prompts' probabilities would be {cells} in all answers; {MOST_PROMPT_CELLS} are allowed.");
-        return Err(ApiError::invalid(message).param("prompt"));
-    }
-    Ok(())
-}
-
-/// The most tokens to be made after `prompt`.
-fn fitting(prompt: &PlainPrompt, max_tokens: usize, max_model_len: usize) -> Result<usize, ApiError> {
-    if prompt.ids.is_empty() {
-        return Err(ApiError::invalid("prompt must not be empty.").param("prompt"));
-    }
-    room(prompt.ids.len(), Some(max_tokens), max_model_len).map_err(|error| error.param("prompt"))
-}
-
-fn id() -> Result<String, ApiError> {
-    let random = random_hex().map_err(|error| ApiError::internal(format!("completion id: {error}")))?;
-    Ok(format!("cmpl-{random}"))
-}
-
-impl Head {
-    /// The document, or a chunk.
-    pub(super) fn completion<'a>(&'a self, choices: &'a [CompletionChoice], usage: Option<Option<Usage>>) -> Completion<'a> {
-        let Self { id, created, model, fingerprint, .. } = self;
-        Completion { id, object: "text_completion", created: *created, model, system_fingerprint: fingerprint, choices, usage }
-    }
-
-    /// Tokens that are told: one that is dropped does not count.
-    pub(super) fn usage(&self, made: Usage) -> Usage {
-        match self.echo {
-            Echo::None | Echo::Before => made,
-            Echo::Alone => Usage { completion_tokens: 0, total_tokens: made.prompt_tokens, ..made },
+        Delivery::Whole => collect(&app, answers, WholeCompletion::new(head, tellers)).await,
+        Delivery::Stream(usage) => {
+            event_stream::start(&app, &request, answers, CompletionChunks::new(head, tellers, usage)).await
         }
     }
 }

@@ -2,8 +2,11 @@
 
 mod chunks;
 mod handler;
+mod prepared;
 mod telling;
 mod valid;
 mod whole;
 
 pub(crate) use handler::create_completion;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use prepared::PreparedCompletion;

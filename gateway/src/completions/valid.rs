@@ -1,6 +1,5 @@
 //! From what was asked to what can be done: every check that needs no tokens.
 
-use actix_web::HttpRequest;
 use blindllama_engine::Constraint;
 
 use super::telling::Echo;
@@ -12,7 +11,7 @@ use crate::{
         error::ApiError,
         sampling::SamplingParameters,
     },
-    parameters::{MOST_ANSWERS, Parameters, check_answers, known_tokens, logprob_count, settle_unknown},
+    parameters::{IgnoredParameters, MOST_ANSWERS, Parameters, check_answers, known_tokens, logprob_count, settle_unknown},
     request_body::typed,
     structured,
 };
@@ -38,11 +37,11 @@ impl ValidCompletion {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(request: CompletionRequest, app: &App, http: &HttpRequest) -> Result<Self, ApiError> {
+    pub(super) fn new(request: CompletionRequest, app: &App, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
         let CompletionRequest { model: name, prompt, max_tokens, logprobs, echo, suffix, best_of, add_special_tokens, rest } =
             request;
         let mut sampling: SamplingParameters = typed(rest.into_map())?;
-        settle_unknown(app.api.unknown_parameters, sampling.unknown().collect(), http)?;
+        settle_unknown(app.api.unknown_parameters, sampling.unknown().collect(), ignored)?;
         let model = generating(app, &name)?;
         if suffix.is_some() {
             return Err(

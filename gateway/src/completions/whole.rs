@@ -1,34 +1,40 @@
 //! The whole answer as one JSON document.
 
-use actix_web::HttpResponse;
-
 use super::{
-    handler::Head,
+    prepared::Head,
     telling::{Teller, Told},
 };
 use crate::{
-    generation::Answers,
-    openai::{completion_response::CompletionChoice, error::ApiError},
-    receipt::TokenCounts,
+    generation::Piece,
+    openai::{completion_response::CompletionChoice, error::ApiError, usage::Usage},
+    whole_answer::{Collector, document},
 };
 
-/// Collects the answers.
-///
-/// # Errors
-/// The engine refused a request, failed, or died.
-pub(super) async fn answer(head: Head, mut answers: Answers, tellers: Vec<Teller>) -> Result<HttpResponse, ApiError> {
-    let mut choices: Vec<_> = tellers.into_iter().map(|teller| (teller, Told::default())).collect();
-    while let Some(next) = answers.next().await {
-        let (index, piece) = next?;
-        let Some((teller, told)) = choices.get_mut(index) else { continue };
-        told.extend(teller.tell(piece)?);
+/// Puts the answers together.
+pub(super) struct WholeCompletion {
+    head: Head,
+    choices: Vec<(Teller, Told)>,
+}
+
+impl WholeCompletion {
+    pub(super) fn new(head: Head, tellers: Vec<Teller>) -> Self {
+        Self { head, choices: tellers.into_iter().map(|teller| (teller, Told::default())).collect() }
     }
-    let choices = choices.into_iter().enumerate().map(|(index, (_, told))| finished(index, told));
-    let choices = choices.collect::<Result<Vec<_>, _>>()?;
-    let usage = head.usage(answers.usage());
-    let mut response = HttpResponse::Ok().json(head.completion(&choices, Some(Some(usage))));
-    response.extensions_mut().insert(TokenCounts::from(usage));
-    Ok(response)
+}
+
+impl Collector for WholeCompletion {
+    fn piece(&mut self, index: usize, piece: Piece) -> Result<(), ApiError> {
+        let Some((teller, told)) = self.choices.get_mut(index) else { return Ok(()) };
+        told.extend(teller.tell(piece)?);
+        Ok(())
+    }
+
+    fn document(self, usage: Usage) -> Result<(Vec<u8>, Usage), ApiError> {
+        let choices = self.choices.into_iter().enumerate().map(|(index, (_, told))| finished(index, told));
+        let choices = choices.collect::<Result<Vec<_>, _>>()?;
+        let usage = self.head.usage(usage);
+        Ok((document(&self.head.completion(&choices, Some(Some(usage))))?, usage))
+    }
 }
 
 fn finished(index: usize, told: Told) -> Result<CompletionChoice, ApiError> {

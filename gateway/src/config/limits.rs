@@ -16,6 +16,9 @@ pub struct LimitsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StructuredLimits {
+    /// Constrained answers of all requests together that are made at a time, since each costs time in every step. A request
+    /// that would exceed it is told to come back later.
+    pub sequences: usize,
     /// Bytes of a JSON schema as compact JSON; with tools, of all their schemas together.
     pub schema_bytes: usize,
     /// Objects and arrays within each other in a JSON schema; vLLM itself allows 64.
@@ -57,6 +60,7 @@ pub struct StructuredLimits {
 impl Default for StructuredLimits {
     fn default() -> Self {
         Self {
+            sequences: 32,
             schema_bytes: 64 * 1024,
             schema_depth: 32,
             schema_properties: 1000,

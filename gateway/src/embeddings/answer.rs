@@ -1,17 +1,18 @@
 //! Vectors to JSON.
 
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::HttpResponse;
 use blindllama_engine::Embedding;
 use data_encoding::BASE64;
 
-use super::LARGE;
 use crate::{
     App,
+    admission::Permit,
     openai::{
         embeddings::{EmbeddingList, EmbeddingObject, EmbeddingUsage, EncodedEmbedding, EncodingFormat},
         error::ApiError,
     },
     receipt::TokenCounts,
+    whole_answer::{document, response},
 };
 
 /// The whole answer; its vectors are in the order of the inputs, which have `tokens` in all.
@@ -23,15 +24,14 @@ pub(super) async fn answer(
     vectors: Vec<Embedding>,
     encoding: EncodingFormat,
     tokens: usize,
+    permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
     let bytes = vectors.iter().map(|Embedding(numbers)| size_of_val(numbers.as_slice())).sum::<usize>();
     let model = app.model.name.clone();
     let write = move || write(&model, vectors, encoding, tokens);
-    let body = if bytes > LARGE { app.cpu_pool.run(write).await?? } else { write()? };
-    let mut response = HttpResponse::Ok().content_type(ContentType::json()).body(body);
+    let body = app.writing.run_sized(bytes, write).await??;
     let counts = TokenCounts { prompt: u64::try_from(tokens).ok(), completion: None };
-    response.extensions_mut().insert(counts);
-    Ok(response)
+    Ok(response(body, counts, permit))
 }
 
 fn write(model: &str, vectors: Vec<Embedding>, encoding: EncodingFormat, tokens: usize) -> Result<Vec<u8>, ApiError> {
@@ -39,7 +39,7 @@ fn write(model: &str, vectors: Vec<Embedding>, encoding: EncodingFormat, tokens:
     let data = vectors.into_iter().enumerate().map(object).collect::<Result<_, ApiError>>()?;
     let usage = EmbeddingUsage { prompt_tokens: tokens, total_tokens: tokens };
     let list = EmbeddingList { object: "list", data, model, usage };
-    serde_json::to_vec(&list).map_err(|error| ApiError::internal(format!("embeddings: {error}")))
+    document(&list)
 }
 
 fn encoded(Embedding(numbers): Embedding, encoding: EncodingFormat) -> Result<EncodedEmbedding, ApiError> {

@@ -7,7 +7,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::{answer::answer, tokens::tokenise, valid::ValidEmbeddings};
 use crate::{
     App,
-    openai::{embeddings::EmbeddingsRequest, error::ApiError},
+    openai::{
+        embeddings::{EmbeddingsRequest, EncodingFormat},
+        error::ApiError,
+    },
+    parameters::IgnoredParameters,
     request_body::read_json,
 };
 
@@ -23,23 +27,31 @@ pub(crate) async fn create_embeddings(
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let mut permit = app.admission.admit()?;
-    let asked: EmbeddingsRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidEmbeddings { inputs, max_tokens, encoding, dimensions, priority, cache_salt } =
-        ValidEmbeddings::new(asked, &app, &request)?;
-    let prompts = tokenise(&app, inputs, max_tokens).await?;
-    let tokens = prompts.iter().map(Vec::len).sum();
+    let (requests, encoding) = read_json(&app, &request, body, app.max_body_bytes, prepare).await?;
+    let tokens = requests.iter().map(|request| request.prompt.len()).sum();
     permit.running().prompt(tokens);
-    let requests =
-        prompts.into_iter().map(|prompt| EmbedRequest { prompt, dimensions, priority, cache_salt: cache_salt.clone() });
     let vectors = embed_all(&app, requests).await?;
-    answer(&app, vectors, encoding, tokens).await
+    answer(&app, vectors, encoding, tokens, permit).await
+}
+
+/// Checks and tokenises what was asked.
+pub(crate) fn prepare(
+    app: &App,
+    asked: EmbeddingsRequest,
+    ignored: &mut IgnoredParameters,
+) -> Result<(Vec<EmbedRequest>, EncodingFormat), ApiError> {
+    let ValidEmbeddings { inputs, max_tokens, encoding, dimensions, priority, cache_salt } =
+        ValidEmbeddings::new(asked, app, ignored)?;
+    let prompts = tokenise(app, inputs, max_tokens)?;
+    let request = |prompt| EmbedRequest { prompt, dimensions, priority, cache_salt: cache_salt.clone() };
+    Ok((prompts.into_iter().map(request).collect(), encoding))
 }
 
 /// The vectors in the order of the requests.
-async fn embed_all(app: &App, requests: impl Iterator<Item = EmbedRequest>) -> Result<Vec<Embedding>, ApiError> {
+async fn embed_all(app: &App, requests: Vec<EmbedRequest>) -> Result<Vec<Embedding>, ApiError> {
     let embed = async |request| {
         let _place = app.admission.place_for_input().await?;
         Ok::<_, ApiError>(app.engine.embed(request)?.await?)
     };
-    stream::iter(requests.map(embed)).buffered(AT_A_TIME).try_collect().await
+    stream::iter(requests.into_iter().map(embed)).buffered(AT_A_TIME).try_collect().await
 }

@@ -1,8 +1,6 @@
 //! Inputs to token ids that fit the model.
 
-use std::sync::Arc;
-
-use super::{LARGE, valid::Inputs};
+use super::valid::Inputs;
 use crate::{App, openai::error::ApiError, text::Tokenizer};
 
 /// The most tokens of all inputs together, as with OpenAI.
@@ -12,15 +10,10 @@ const MOST_TOKENS: usize = 300_000;
 ///
 /// # Errors
 /// 400 if an input is empty once it is tokenised, or too long, or they are all together.
-pub(super) async fn tokenise(app: &App, inputs: Inputs, max_tokens: usize) -> Result<Vec<Vec<u32>>, ApiError> {
+pub(super) fn tokenise(app: &App, inputs: Inputs, max_tokens: usize) -> Result<Vec<Vec<u32>>, ApiError> {
     let prompts = match inputs {
         Inputs::Tokens(prompts) => prompts,
-        Inputs::Texts { texts, add_special_tokens } => {
-            let tokenizer = Arc::clone(&app.model.tokenizer);
-            let large = texts.iter().map(String::len).sum::<usize>() > LARGE;
-            let encode = move || encode(&tokenizer, &texts, add_special_tokens, max_tokens);
-            if large { app.cpu_pool.run(encode).await?? } else { encode()? }
-        }
+        Inputs::Texts { texts, add_special_tokens } => encode(&app.model.tokenizer, &texts, add_special_tokens, max_tokens)?,
     };
     check(&prompts, max_tokens)?;
     Ok(prompts)

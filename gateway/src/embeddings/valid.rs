@@ -1,6 +1,5 @@
 //! From what was asked to what can be done: every check that needs no tokens.
 
-use actix_web::HttpRequest;
 use blindllama_engine::{EmbeddingModel, ModelInfo, Shortening};
 
 use crate::{
@@ -10,7 +9,7 @@ use crate::{
         embeddings::{EmbeddingsInput, EmbeddingsRequest, EncodingFormat},
         error::ApiError,
     },
-    parameters::{cache_salt, priority, settle_unknown},
+    parameters::{IgnoredParameters, cache_salt, priority, settle_unknown},
 };
 
 /// The most inputs of a request, as with OpenAI.
@@ -40,8 +39,8 @@ impl ValidEmbeddings {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(request: EmbeddingsRequest, app: &App, http: &HttpRequest) -> Result<Self, ApiError> {
-        settle_unknown(app.api.unknown_parameters, request.rest.paths("").collect(), http)?;
+    pub(super) fn new(request: EmbeddingsRequest, app: &App, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
+        settle_unknown(app.api.unknown_parameters, request.rest.paths("").collect(), ignored)?;
         let embeds = embedding(app, &request.model)?;
         let model = app.engine.model();
         Ok(Self {

@@ -2,7 +2,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -10,11 +9,10 @@ use async_openai::types::chat::FinishReason;
 use blindllama_engine::{FinishReason as EngineFinish, Finished, GenerateRequest, TokenLogprob, TokenOutput, TokenStream};
 use futures_util::Stream as _;
 
-use super::answers::Setup;
 use crate::{
     App,
     openai::{chat_response::StopReason, error::ApiError},
-    text::{Detokenizer, StopMatcher, TextOptions},
+    text::{Detokenizer, StopMatcher, StopStrings, TextOptions},
 };
 
 /// One request inside the engine. Dropping it aborts the request there.
@@ -29,8 +27,16 @@ pub(super) struct Answer {
     lone_prompt: Option<Vec<Vec<TokenLogprob>>>,
 }
 
+/// About what a token takes in an answer, as a text or a number, in bytes.
+pub(super) const TOKEN_BYTES: usize = 4;
+/// About what a probability takes in an answer with its token's text, in bytes.
+const LOGPROB_BYTES: usize = 64;
+
 /// What one step added to an answer.
 pub(crate) struct Piece {
+    /// About how many bytes there are to be written for it: the first piece of an answer counts its prompt too, and the last
+    /// one all others.
+    pub(crate) bytes: usize,
     /// New text; empty while a character is incomplete, or could belong to a stop string.
     pub(crate) text: String,
     /// The tokens that came, whether or not their text is out.
@@ -57,15 +63,25 @@ impl Answer {
     /// Queues `request`.
     ///
     /// # Errors
-    /// The tokenizer fails, the engine's queue is full, or it has stopped.
-    pub(super) fn start(app: &App, request: GenerateRequest, setup: &Setup) -> Result<Self, ApiError> {
-        let tokenizer = Arc::clone(&app.model.tokenizer);
-        let detokenizer = Detokenizer::after_prompt(tokenizer, &request.prompt, setup.text)
-            .map_err(|error| ApiError::internal(error.to_string()))?;
+    /// The engine's queue is full, or it has stopped.
+    pub(super) fn start(
+        app: &App,
+        request: GenerateRequest,
+        beginning: Detokenizer,
+        stop_strings: &StopStrings,
+        options: TextOptions,
+    ) -> Result<Self, ApiError> {
         let lone_prompt = (request.logprobs.prompt.is_some() && request.prompt.len() == 1).then(Vec::new);
-        let min_tokens = request.stopping.min_tokens;
-        let (stop, options) = (setup.stop_strings.matcher(), setup.text);
-        Ok(Self { tokens: app.engine.generate(request)?, detokenizer, stop, options, min_tokens, count: 0, lone_prompt })
+        let (min_tokens, stop) = (request.stopping.min_tokens, stop_strings.matcher());
+        Ok(Self {
+            tokens: app.engine.generate(request)?,
+            detokenizer: beginning,
+            stop,
+            options,
+            min_tokens,
+            count: 0,
+            lone_prompt,
+        })
     }
 
     /// The next piece; not to be asked for after the last one or an error.
@@ -99,15 +115,22 @@ impl Answer {
                     logprobs.truncate(index + 1);
                 }
                 let finish = Some(Finish { reason: FinishReason::Stop, stop: Some(StopReason::Text(stop)) });
-                return Ok(Piece { text, token_ids, logprobs, prompt_logprobs, cached_prompt_tokens, finish });
+                let bytes = bytes(&text, &token_ids, [&logprobs, &prompt_logprobs]);
+                return Ok(Piece { bytes, text, token_ids, logprobs, prompt_logprobs, cached_prompt_tokens, finish });
             }
         }
         let finish = finished.map(finish).transpose()?;
         if finish.is_some() {
             text.push_str(&self.stop.finish());
         }
-        Ok(Piece { text, token_ids, logprobs, prompt_logprobs, cached_prompt_tokens, finish })
+        let bytes = bytes(&text, &token_ids, [&logprobs, &prompt_logprobs]);
+        Ok(Piece { bytes, text, token_ids, logprobs, prompt_logprobs, cached_prompt_tokens, finish })
     }
+}
+
+fn bytes(text: &str, token_ids: &[u32], logprobs: [&Option<Vec<Vec<TokenLogprob>>>; 2]) -> usize {
+    let cells: usize = logprobs.into_iter().flatten().flatten().map(Vec::len).sum();
+    text.len() + token_ids.len() * TOKEN_BYTES + cells * LOGPROB_BYTES
 }
 
 /// OpenAI knows two ends; a model caught repeating itself was stopped.

@@ -7,7 +7,10 @@ use std::{
 
 use blindllama_engine::GenerateRequest;
 
-use super::answer::{Answer, Piece};
+use super::{
+    answer::{Answer, Piece, TOKEN_BYTES},
+    asked::Generation,
+};
 use crate::{
     App,
     admission::Permit,
@@ -15,7 +18,6 @@ use crate::{
         error::ApiError,
         usage::{PromptTokensDetails, Usage},
     },
-    text::{StopStrings, TextOptions},
 };
 
 /// The answers to one HTTP request. Dropping it aborts all of them in the engine, and then gives the request's place back.
@@ -36,35 +38,25 @@ struct Counts {
     prompt: usize,
     cached: Option<usize>,
     completion: usize,
-}
-
-/// How the tokens of answers become text.
-#[derive(Clone)]
-pub(crate) struct Setup {
-    pub(crate) stop_strings: StopStrings,
-    pub(crate) text: TextOptions,
+    /// About how many bytes the pieces so far say.
+    bytes: usize,
 }
 
 impl Answers {
-    /// Queues `requests`, each of which gives one answer. So many in a row as there are answers `per_prompt` have the same
-    /// prompt.
+    /// Queues what `generation` asks for.
     ///
     /// # Errors
     /// The engine's queue is full, or it has stopped.
-    pub(crate) fn start(
-        app: &App,
-        requests: Vec<GenerateRequest>,
-        per_prompt: u32,
-        setup: &Setup,
-        mut permit: Permit,
-    ) -> Result<Self, ApiError> {
-        let per_prompt = usize::try_from(per_prompt).unwrap_or(usize::MAX).max(1);
-        let counts: Vec<_> =
-            requests.iter().map(|request| Counts { prompt: request.prompt.len(), cached: None, completion: 0 }).collect();
-        app.admission.widen(&mut permit, requests.len())?;
+    pub(crate) fn start(app: &App, generation: Generation, mut permit: Permit) -> Result<Self, ApiError> {
+        let Generation { requests, per_prompt, beginnings, stop_strings, text } = generation;
+        let begun = |request: &GenerateRequest| Counts { prompt: request.prompt.len(), cached: None, completion: 0, bytes: 0 };
+        let counts: Vec<_> = requests.iter().map(begun).collect();
+        let constrained = requests.iter().any(|request| request.constraint.is_some());
+        app.admission.widen(&mut permit, requests.len(), constrained)?;
         permit.running().prompt(total(&counts, per_prompt).prompt);
-        let start = |request| Answer::start(app, request, setup).map(Some);
-        let answers = requests.into_iter().map(start).collect::<Result<Vec<_>, ApiError>>()?;
+        let beginnings = beginnings.into_iter().flat_map(|beginning| std::iter::repeat_n(beginning, per_prompt));
+        let start = |(request, beginning)| Answer::start(app, request, beginning, &stop_strings, text).map(Some);
+        let answers = requests.into_iter().zip(beginnings).map(start).collect::<Result<Vec<_>, ApiError>>()?;
         Ok(Self { answers, turn: 0, counts, per_prompt, permit })
     }
 
@@ -95,10 +87,18 @@ impl Answers {
         if running { Poll::Pending } else { Poll::Ready(None) }
     }
 
-    fn count(&mut self, index: usize, piece: Piece) -> Piece {
+    fn count(&mut self, index: usize, mut piece: Piece) -> Piece {
         let tokens = piece.token_ids.len();
         self.permit.running().completed(tokens);
         if let Some(counts) = self.counts.get_mut(index) {
+            // The first piece can come with the prompt, and what is written at the end can repeat all of the answer.
+            if counts.bytes == 0 {
+                piece.bytes = piece.bytes.saturating_add(counts.prompt.saturating_mul(TOKEN_BYTES));
+            }
+            counts.bytes = counts.bytes.saturating_add(piece.bytes);
+            if piece.finish.is_some() {
+                piece.bytes = counts.bytes;
+            }
             counts.completion = counts.completion.saturating_add(tokens);
             counts.cached = piece.cached_prompt_tokens.or(counts.cached);
         }
@@ -110,6 +110,16 @@ impl Answers {
         piece
     }
 
+    /// About how many bytes all answers so far say, prompts included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.counts.iter().map(|counts| counts.bytes.max(counts.prompt.saturating_mul(TOKEN_BYTES))).sum()
+    }
+
+    /// The place at admission, where nothing is left but to send what was said.
+    pub(crate) fn into_permit(self) -> Permit {
+        self.permit
+    }
+
     /// Tokens so far, of all answers; each prompt counts once.
     pub(crate) fn usage(&self) -> Usage {
         total(&self.counts, self.per_prompt).into()
@@ -117,7 +127,7 @@ impl Answers {
 
     /// Tokens so far, of one answer.
     pub(crate) fn usage_at(&self, index: usize) -> Usage {
-        self.counts.get(index).copied().unwrap_or(Counts { prompt: 0, cached: None, completion: 0 }).into()
+        self.counts.get(index).copied().unwrap_or(Counts { prompt: 0, cached: None, completion: 0, bytes: 0 }).into()
     }
 }
 
@@ -127,11 +137,12 @@ fn total(counts: &[Counts], per_prompt: usize) -> Counts {
         prompt: prompts().map(|counts| counts.prompt).sum(),
         cached: prompts().filter_map(|counts| counts.cached).reduce(usize::saturating_add),
         completion: counts.iter().map(|counts| counts.completion).sum(),
+        bytes: counts.iter().map(|counts| counts.bytes).sum(),
     }
 }
 
 impl From<Counts> for Usage {
-    fn from(Counts { prompt, cached, completion }: Counts) -> Self {
+    fn from(Counts { prompt, cached, completion, .. }: Counts) -> Self {
         Self {
             prompt_tokens: prompt,
             completion_tokens: completion,

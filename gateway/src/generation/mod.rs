@@ -2,8 +2,10 @@
 
 mod answer;
 mod answers;
+mod asked;
 mod token_texts;
 
 pub(crate) use answer::{Finish, Piece};
-pub(crate) use answers::{Answers, Setup};
+pub(crate) use answers::Answers;
+pub(crate) use asked::Generation;
 pub(crate) use token_texts::TokenTexts;

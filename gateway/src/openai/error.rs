@@ -14,6 +14,10 @@ use crate::{content_coding, request_id::RequestId};
 /// The longest method and path, in characters, that an error repeats.
 const MAX_REPEATED: usize = 128;
 
+/// The longest message, and the longest name of a parameter, in bytes: what they repeat is the client's, and an error needs
+/// no place at admission while it is sent.
+const LONGEST: usize = 2048;
+
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
 
@@ -87,7 +91,7 @@ pub(crate) struct ErrorObject<'a> {
 
 impl ApiError {
     fn new(status: ErrorStatus, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), param: None, code: None, internal: None }
+        Self { status, message: shortened(message.into()), param: None, code: None, internal: None }
     }
 
     /// 400: the request says something that cannot be.
@@ -202,7 +206,7 @@ impl ApiError {
     /// Names the parameter that is at fault.
     #[must_use]
     pub fn param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(shortened(param.into()));
         self
     }
 
@@ -255,6 +259,14 @@ impl ApiError {
     }
 }
 
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
+}
+
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         match error {
@@ -299,6 +311,13 @@ mod tests {
     fn messages_stay_out_of_debug_and_display() {
         let error = ApiError::invalid("canary").param("canary");
         assert_eq!(format!("{error} {error:?}"), "400 invalid_request_error ApiError(400 invalid_request_error)");
+    }
+
+    #[test]
+    fn what_a_client_wrote_is_not_repeated_at_any_length() {
+        let error = ApiError::invalid("é".repeat(LONGEST)).param("x".repeat(LONGEST + 1));
+        let body = serde_json::to_string(&error.body()).unwrap();
+        assert!(body.contains("é…") && body.contains("x…") && body.len() < 2 * LONGEST + 200, "{}", body.len());
     }
 
     #[test]

@@ -13,25 +13,36 @@ pub(crate) const X_IGNORED: HeaderName = HeaderName::from_static("x-blindllama-i
 /// The longest value of that header, in bytes: the names are the client's.
 const LONGEST: usize = 1024;
 
-/// The parameters of a request that were ignored.
-pub(crate) struct IgnoredParameters(Vec<String>);
+/// The names of a request's parameters that were ignored, as that header's value; empty where there are none.
+#[derive(Default)]
+pub(crate) struct IgnoredParameters(String);
 
 impl IgnoredParameters {
-    /// What was ignored of `request`, as the value of a header: what a header cannot have is written as `?`.
+    /// What a header cannot have is written as `?`.
+    fn new(names: &[String]) -> Self {
+        let visible = |character: char| if character.is_ascii_graphic() { character } else { '?' };
+        let names = names.iter().map(String::as_str);
+        let separated = names.enumerate().flat_map(|(index, name)| [if index > 0 { "," } else { "" }, name]);
+        Self(separated.flat_map(str::chars).map(visible).take(LONGEST).collect())
+    }
+
+    /// What was ignored of `request`.
     pub(crate) fn header(request: &HttpRequest) -> Option<HeaderValue> {
         let extensions = request.extensions();
-        let Self(names) = extensions.get()?;
-        let visible = |character: char| if character.is_ascii_graphic() { character } else { '?' };
-        let value: String = names.join(",").chars().map(visible).take(LONGEST).collect();
-        HeaderValue::from_str(&value).ok()
+        let Self(names) = extensions.get().filter(|Self(names)| !names.is_empty())?;
+        HeaderValue::from_str(names).ok()
     }
 }
 
-/// Refuses what is not known, or, where the configuration says so, leaves its names for the response.
+/// Refuses what is not known, or, where the configuration says so, leaves its names in `ignored`.
 ///
 /// # Errors
 /// 400 with all of `paths`.
-pub(crate) fn settle_unknown(policy: UnknownParameters, paths: Vec<String>, request: &HttpRequest) -> Result<(), ApiError> {
+pub(crate) fn settle_unknown(
+    policy: UnknownParameters,
+    paths: Vec<String>,
+    ignored: &mut IgnoredParameters,
+) -> Result<(), ApiError> {
     let Some(first) = paths.first() else { return Ok(()) };
     match policy {
         UnknownParameters::Refuse => {
@@ -39,7 +50,7 @@ pub(crate) fn settle_unknown(policy: UnknownParameters, paths: Vec<String>, requ
             Err(ApiError::invalid(message).param(first.clone()).code("unsupported_parameter"))
         }
         UnknownParameters::Ignore => {
-            request.extensions_mut().insert(IgnoredParameters(paths));
+            *ignored = IgnoredParameters::new(&paths);
             Ok(())
         }
     }

@@ -14,10 +14,6 @@ use crate::{
     text::{Tokenizer, TokenizerError},
 };
 
-/// Text of more bytes is rendered and tokenised on a thread of its own: that takes milliseconds, in which other connections
-/// of the worker would stand still.
-const LARGE: usize = 8 * 1024;
-
 /// How many of `limit` new tokens a prompt leaves room for: all that is left where there is no limit. As with vLLM, a limit
 /// gives way to the context, unless no prompt at all could leave room for it.
 ///

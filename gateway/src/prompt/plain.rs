@@ -1,6 +1,6 @@
 //! Prompts that are no conversation.
 
-use super::{Encoder, LARGE, failed};
+use super::{Encoder, failed};
 use crate::{
     App,
     openai::{completion_request::PromptInput, error::ApiError},
@@ -20,16 +20,14 @@ impl PlainPrompt {
     ///
     /// # Errors
     /// 400 if a text is longer than the model's context could hold.
-    pub(crate) async fn all(
+    pub(crate) fn all(
         app: &App,
         inputs: Vec<PromptInput>,
         add_special_tokens: bool,
         with_text: bool,
     ) -> Result<Vec<Self>, ApiError> {
         let encoder = Encoder::of(app);
-        let size: usize = inputs.iter().map(PromptInput::len).sum();
-        let all = move || inputs.into_iter().map(|input| Self::new(&encoder, input, add_special_tokens, with_text)).collect();
-        if size <= LARGE { all() } else { app.cpu_pool.run(all).await? }
+        inputs.into_iter().map(|input| Self::new(&encoder, input, add_special_tokens, with_text)).collect()
     }
 
     fn new(encoder: &Encoder, input: PromptInput, add_special_tokens: bool, with_text: bool) -> Result<Self, ApiError> {

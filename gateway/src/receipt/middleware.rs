@@ -12,12 +12,19 @@ use actix_web::{
     web,
 };
 use blindllama_attest::digest::Sha256Digest;
+use bytes::Bytes;
 
 use super::{
     open::{OpenReceipt, TokenCounts},
     signer::ReceiptSigner,
 };
-use crate::{App, observe::render_error, openai::error::ApiError};
+use crate::{
+    App,
+    admission::Permit,
+    observe::render_error,
+    openai::error::ApiError,
+    response_body::{HoldingBody, WholeBody},
+};
 
 /// The receipt of a whole response.
 pub(crate) const X_RECEIPT: HeaderName = HeaderName::from_static("x-blindllama-receipt");
@@ -31,7 +38,7 @@ pub(crate) async fn receipted(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let open = match OpenReceipt::open(app, signer, &mut request) {
+    let open = match OpenReceipt::open(app.clone(), signer, &mut request) {
         Ok(open) => open,
         Err(error) => return Ok(request.error_response(error)),
     };
@@ -40,24 +47,25 @@ pub(crate) async fn receipted(
     let open = response.request().extensions_mut().remove::<OpenReceipt>();
     let Some(open) = open else { return Ok(response) };
     let (request, response) = response.into_parts();
-    let response = sign_whole(request.method(), response, open).unwrap_or_else(HttpResponse::from_error);
+    let response = sign_whole(&app, request.method(), response, open).await.unwrap_or_else(HttpResponse::from_error);
     Ok(ServiceResponse::new(request, response))
 }
 
-/// Puts the receipt into a header.
+/// Puts the receipt into a header. The body keeps the request's place at admission, where it has one, until it is sent.
 ///
 /// # Errors
 /// 500 if the body is not whole, or its receipt cannot be made.
-fn sign_whole(method: &Method, response: HttpResponse, open: OpenReceipt) -> Result<HttpResponse, ApiError> {
+async fn sign_whole(app: &App, method: &Method, response: HttpResponse, open: OpenReceipt) -> Result<HttpResponse, ApiError> {
     let failed = |reason: String| ApiError::internal(format!("receipt: {reason}"));
-    let (response, body) = response.into_parts();
+    let (mut response, body) = response.into_parts();
     let body = body.try_into_bytes().map_err(|_| failed("a stream was started that has not taken it".to_owned()))?;
     // HTTP sends no body in answer to HEAD (RFC 9110, section 9.3.2).
-    let sent: &[u8] = if method == Method::HEAD { &[] } else { &body };
+    let sent = if method == Method::HEAD { Bytes::new() } else { body.clone() };
+    let digest = app.writing.run_sized(sent.len(), move || Sha256Digest::of(&[&sent])).await?;
     let tokens = response.extensions().get::<TokenCounts>().copied().unwrap_or_default();
-    let receipt = open.close(response.status(), Sha256Digest::of(&[sent]), tokens).map_err(|error| failed(error.to_string()))?;
+    let receipt = open.close(response.status(), digest, tokens).map_err(|error| failed(error.to_string()))?;
     let header = HeaderValue::from_str(receipt.as_str()).map_err(|error| failed(error.to_string()))?;
-    let mut response = response.set_body(BoxBody::new(body));
     response.headers_mut().insert(X_RECEIPT, header);
-    Ok(response)
+    let place = response.extensions_mut().remove::<Permit>();
+    Ok(response.set_body(HoldingBody::boxed(BoxBody::new(WholeBody(body)), place)))
 }

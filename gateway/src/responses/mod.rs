@@ -4,9 +4,13 @@ mod conversation;
 mod events;
 mod handler;
 mod output;
+mod prepared;
 mod sealed_reasoning;
 mod stream;
 mod valid;
+mod whole;
 
 pub(crate) use handler::create_response;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use prepared::PreparedResponse;
 pub(crate) use sealed_reasoning::ReasoningSeal;

@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::{handler::Head, output::Output};
+use super::{output::Output, prepared::Head};
 use crate::{
     event_stream::{EventWriter, Unwritable},
-    generation::{Answers, Piece},
+    generation::Piece,
     openai::{
         error::ApiError,
         response::{ResponseStatus, ResponseUsage},
@@ -38,20 +38,19 @@ impl ResponseEvents {
 impl EventWriter for ResponseEvents {
     const END: StreamEnd = StreamEnd::Nothing;
 
-    fn open(&mut self, _: &Answers) -> Result<(), Unwritable> {
+    fn open(&mut self, _: &[Usage]) -> Result<(), Unwritable> {
         self.lifecycle("response.created", None)?;
         Ok(self.lifecycle("response.in_progress", None)?)
     }
 
-    fn piece(&mut self, _: usize, piece: Piece, _: &Answers) -> Result<(), Unwritable> {
+    fn piece(&mut self, _: usize, piece: Piece, _: Usage) -> Result<(), Unwritable> {
         let tokens = piece.token_ids.len();
         let said = self.speech.say(piece)?;
         self.status = self.output.say(tokens, said)?.unwrap_or(self.status);
         Ok(())
     }
 
-    fn close(&mut self, answers: &Answers) -> Result<Usage, Unwritable> {
-        let usage = answers.usage();
+    fn close(&mut self, usage: Usage) -> Result<Usage, Unwritable> {
         let event = match self.status {
             ResponseStatus::Incomplete => "response.incomplete",
             ResponseStatus::Completed | ResponseStatus::InProgress => "response.completed",

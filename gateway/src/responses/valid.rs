@@ -1,6 +1,5 @@
 //! From what was asked to what can be done: every check that needs no tokens.
 
-use actix_web::HttpRequest;
 use blindllama_engine::{Constraint, ModelInfo};
 use serde_json::{Map, Value, json};
 
@@ -18,7 +17,7 @@ use crate::{
         tools::{Tool, ToolChoiceMode},
     },
     output::ToolMode,
-    parameters::{Parameters, logprob_count, settle_unknown},
+    parameters::{IgnoredParameters, Parameters, logprob_count, settle_unknown},
     request_body::typed,
     speech::SpeechOptions,
     structured::text_constraint,
@@ -59,7 +58,7 @@ impl ValidResponse {
         mut asked: ResponseRequest,
         app: &App,
         seal: &ReasoningSeal,
-        request: &HttpRequest,
+        ignored: &mut IgnoredParameters,
     ) -> Result<Self, ApiError> {
         refuse_kept(&asked)?;
         let tools = tools(&asked)?;
@@ -67,7 +66,7 @@ impl ValidResponse {
         let foreign = of_completions(&mut rest);
         let mut sampling: SamplingParameters = typed(rest)?;
         let unknown = foreign.into_iter().chain(sampling.unknown()).chain(asked.unknown()).collect();
-        settle_unknown(app.api.unknown_parameters, unknown, request)?;
+        settle_unknown(app.api.unknown_parameters, unknown, ignored)?;
         let model = generating(app, &asked.model)?;
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let choice = asked.tool_choice.as_ref().map(ResponseToolChoice::to_choice);

@@ -28,6 +28,7 @@ impl Default for TextOptions {
 
 /// The text of one answer as it grows, as vLLM's `FastIncrementalDetokenizer` makes it: text is held back until its
 /// characters are whole.
+#[derive(Clone)]
 pub struct Detokenizer {
     tokenizer: Arc<Tokenizer>,
     options: TextOptions,

@@ -3,6 +3,7 @@
 mod conversation;
 mod detokenizer;
 mod python_json;
+mod python_methods;
 mod stop_strings;
 mod template;
 mod template_files;

@@ -3,28 +3,61 @@
 use std::io::{self, Write};
 
 use minijinja::{
-    Error, ErrorKind, Value,
+    Error, ErrorKind, State, Value,
     value::{Kwargs, ValueKind},
 };
-use serde::Serialize as _;
-use serde_json::ser::{CharEscape, Formatter, Serializer};
+use serde::Serialize;
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
+
+use super::python_methods::pay_for_bytes;
+
+/// The widest indentation, in characters.
+const WIDEST: usize = 64;
 
 /// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`, with the keys' order kept.
-pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
+pub(super) fn tojson(state: &State<'_, '_>, value: &Value, options: Kwargs) -> Result<Value, Error> {
     let style = PythonStyle::from_options(&options)?;
     let sort_keys = options.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
     options.assert_all_used()?;
     if value.kind() == ValueKind::Undefined {
         return Err(Error::new(ErrorKind::BadSerialization, "an undefined value has no JSON form"));
     }
-    let failed = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, "no JSON form").with_source(error);
-    let mut json = serde_json::to_value(value).map_err(failed)?;
-    if sort_keys {
+    let text = if sort_keys {
+        let mut json: serde_json::Value = serde_json::from_str(&write(state, value, CompactFormatter)?).map_err(failed)?;
         json.sort_all_objects();
+        write(state, &json, style)?
+    } else {
+        write(state, value, style)?
+    };
+    Ok(Value::from(text))
+}
+
+fn write(state: &State<'_, '_>, value: &impl Serialize, style: impl Formatter) -> Result<String, Error> {
+    let mut text = PaidText { state, bytes: Vec::new() };
+    value.serialize(&mut Serializer::with_formatter(&mut text, style)).map_err(failed)?;
+    String::from_utf8(text.bytes).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+}
+
+fn failed(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::BadSerialization, "no JSON form").with_source(error)
+}
+
+/// A text that is paid for while it grows: a value that holds another one many times can be written at any length.
+struct PaidText<'a, 'template, 'env> {
+    state: &'a State<'template, 'env>,
+    bytes: Vec<u8>,
+}
+
+impl Write for PaidText<'_, '_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        pay_for_bytes(self.state, bytes.len()).map_err(io::Error::other)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
-    let mut text = Vec::new();
-    json.serialize(&mut Serializer::with_formatter(&mut text, style)).map_err(failed)?;
-    String::from_utf8(text).map(Value::from).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How `json.dumps` lays its output out.
@@ -44,7 +77,7 @@ impl PythonStyle {
             Some(value) if value.is_none() => None,
             Some(value) => Some(match value.as_str() {
                 Some(text) => text.to_owned(),
-                None => " ".repeat(value.try_into()?),
+                None => " ".repeat(width(value)?),
             }),
         };
         // With an indent, lines end in the separator, so Python leaves its space out.
@@ -83,6 +116,13 @@ impl PythonStyle {
             self.new_line(writer)?;
         }
         writer.write_all(&[bracket])
+    }
+}
+
+fn width(indent: Value) -> Result<usize, Error> {
+    match usize::try_from(indent)? {
+        width @ 0..=WIDEST => Ok(width),
+        width => Err(Error::new(ErrorKind::InvalidOperation, format!("an indentation is at most {WIDEST} wide, not {width}"))),
     }
 }
 

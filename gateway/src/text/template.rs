@@ -8,12 +8,11 @@ use minijinja::{
     syntax::SyntaxConfig,
     value::{Serde, ValueKind},
 };
-use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::Serialize;
 
 use super::{
     conversation::{ContentFormat, Conversation, Turn},
-    python_json, template_files,
+    python_json, python_methods, template_files,
 };
 
 pub use super::template_files::TemplateError;
@@ -22,8 +21,11 @@ pub use super::template_files::TemplateError;
 pub type Clock = fn() -> Zoned;
 
 const NAME: &str = "chat_template";
-/// Instructions that a template which came with a request may execute.
-const REQUEST_FUEL: u64 = 5_000_000;
+/// Instructions that a template which came with a request may execute. Each also stands for 64 bytes that it may make, so
+/// that this bounds its memory too, to 64 MB.
+const REQUEST_FUEL: u64 = 1_000_000;
+/// The longest time format, in bytes, that `strftime_now` takes.
+const LONGEST_TIME_FORMAT: usize = 1024;
 
 /// A model's chat template, ready to render.
 pub struct ChatTemplate {
@@ -217,7 +219,7 @@ fn environment(clock: Clock) -> Result<Environment<'static>, Error> {
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-    environment.set_unknown_method_callback(unknown_method_callback);
+    environment.set_unknown_method_callback(python_methods::call);
     environment.set_formatter(python_formatter);
     environment.add_test("iterable", is_iterable);
     environment.add_test("sequence", is_sequence);
@@ -251,6 +253,9 @@ fn raise_exception(message: String) -> Result<Value, Error> {
 }
 
 fn strftime(clock: Clock, format: &str) -> Result<String, Error> {
+    if format.len() > LONGEST_TIME_FORMAT {
+        return Err(Error::new(ErrorKind::InvalidOperation, "strftime_now has too long a format"));
+    }
     strtime::format(format, &clock()).map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
 }
 
@@ -355,6 +360,35 @@ mod tests {
         };
         assert_eq!(render(source).unwrap(), "system:a\n\nc;user:b;");
         assert_eq!(render(&format!("{{# 'developer' #}}{source}")).unwrap(), "system:a;user:b;developer:c;");
+    }
+
+    /// Each would take hours, or more memory than there is.
+    #[test]
+    fn a_template_of_a_request_has_bounds() {
+        let large = "{% set ns = namespace(x='x') %}{% for _ in range(20) %}{% set ns.x = ns.x + ns.x %}{% endfor %}";
+        let own = ChatTemplate::new("", BTreeMap::new(), now).unwrap();
+        let conversation = messages(r#"[{"role": "user", "content": "a-b"}]"#);
+        let render = |source: &str| own.replaced(source, now).unwrap().render(&conversation, &Rendering::default());
+        assert_eq!(render("{{ messages[0].content.split('-')|tojson }}{{ '-'.join(['c', 'd']) }}").unwrap(), r#"["a", "b"]c-d"#);
+        assert!(render(&format!("{large}{{{{ ns.x[:1] }}}}")).is_ok());
+        for hostile in [
+            "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+            "{% set ns = namespace(x='x') %}{% for _ in range(50) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+            "{% set ns = namespace(x=[1]) %}{% for _ in range(50) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+            "{% set ns = namespace(x=[1]) %}{% for _ in range(50) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ' '.join([ns.x]) }}",
+            "{{ ns.x.replace('', ns.x) }}",
+            "{{ ns.x.replace('x', ns.x) }}",
+            "{{ ns.x.join(ns.x) }}",
+            "{{ ns.x.split('x') }}",
+            "{% for _ in range(5000) %}{% set ns.y = ns.x.count('y') %}{% endfor %}",
+            "{{ [1, 2, 3, 4]|tojson(separators=[ns.x * 8, ns.x * 8]) }}",
+            "{{ [1]|tojson(indent=1000000000000) }}",
+            "{{ '{:>100000000000}'.format('') }}",
+            "{{ strftime_now(ns.x) }}",
+        ] {
+            let refused = render(&format!("{large}{hostile}"));
+            assert!(matches!(refused, Err(RenderError::Failed(_))), "{hostile}");
+        }
     }
 
     #[test]

@@ -13,53 +13,67 @@ use crate::{
         sampling::SamplingParameters,
         tokenization::{DetokenizeRequest, Detokenized, TokenizeRequest, TokenizeText, Tokenized},
     },
-    parameters::{known_tokens, settle_unknown},
+    parameters::{IgnoredParameters, known_tokens, settle_unknown},
     prompt::{PlainPrompt, Prompt},
+    receipt::TokenCounts,
     request_body::{read_json, typed},
+    whole_answer::{document, response},
 };
 
 /// `POST /tokenize`: the tokens that a text, or a chat completion request, has as a prompt.
 pub(crate) async fn tokenize(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let _permit = app.admission.admit()?;
-    let TokenizeRequest { model, prompt, return_token_strs, rest } = read_json(&request, body, app.max_body_bytes).await?;
-    check_model(&app, model.as_deref())?;
+    let permit = app.admission.admit()?;
+    let answer = read_json(&app, &request, body, app.max_body_bytes, tokenized).await?;
+    Ok(response(answer, TokenCounts::default(), permit))
+}
+
+/// `POST /detokenize`: the text of tokens.
+pub(crate) async fn detokenize(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
+    let permit = app.admission.admit()?;
+    let answer = read_json(&app, &request, body, app.max_body_bytes, detokenized).await?;
+    Ok(response(answer, TokenCounts::default(), permit))
+}
+
+/// The whole answer: it is about as large as the request.
+pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, ignored: &mut IgnoredParameters) -> Result<Vec<u8>, ApiError> {
+    let TokenizeRequest { model, prompt, return_token_strs, rest } = asked;
+    check_model(app, model.as_deref())?;
     let mut rest = rest.into_map();
     let tokens = match prompt {
         Some(text) if rest.get("messages").is_none_or(Value::is_null) => {
             let TokenizeText { add_special_tokens, unknown } = typed(rest)?;
-            settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), &request)?;
+            settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), ignored)?;
             let text = vec![PromptInput::Text(text)];
-            let mut prompts = PlainPrompt::all(&app, text, add_special_tokens.unwrap_or(true), false).await?;
+            let mut prompts = PlainPrompt::all(app, text, add_special_tokens.unwrap_or(true), false)?;
             prompts.pop().map(|prompt| prompt.ids).unwrap_or_default()
         }
         Some(_) => return Err(ApiError::invalid("prompt and messages exclude each other.").param("prompt")),
         None => {
             rest.insert("model".to_owned(), app.model.name.clone().into());
-            chat_tokens(&app, typed(rest)?, &request).await?
+            chat_tokens(app, typed(rest)?, ignored)?
         }
     };
     let names = return_token_strs.unwrap_or(false).then(|| app.model.tokenizer.names(&tokens));
     let max_model_len = app.engine.model().max_model_len;
-    Ok(HttpResponse::Ok().json(Tokenized { count: tokens.len(), max_model_len, tokens, token_strs: names }))
+    document(&Tokenized { count: tokens.len(), max_model_len, tokens, token_strs: names })
 }
 
 /// A chat completion request is taken as it would be sent there; what has no part in its prompt has no effect here.
-async fn chat_tokens(app: &App, mut chat: ChatRequest, request: &HttpRequest) -> Result<Vec<u32>, ApiError> {
+fn chat_tokens(app: &App, mut chat: ChatRequest, ignored: &mut IgnoredParameters) -> Result<Vec<u32>, ApiError> {
     let sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
-    settle_unknown(app.api.unknown_parameters, sampling.unknown().chain(chat.unknown()).collect(), request)?;
-    Ok(Prompt::new(app, prompt_source(&mut chat, &app.api)?).await?.ids)
+    settle_unknown(app.api.unknown_parameters, sampling.unknown().chain(chat.unknown()).collect(), ignored)?;
+    Ok(Prompt::new(app, &prompt_source(&mut chat, &app.api)?)?.ids)
 }
 
-/// `POST /detokenize`: the text of tokens.
-pub(crate) async fn detokenize(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let _permit = app.admission.admit()?;
-    let DetokenizeRequest { model, tokens, unknown } = read_json(&request, body, app.max_body_bytes).await?;
-    settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), &request)?;
-    check_model(&app, model.as_deref())?;
+/// The whole answer: it is about as large as the request.
+pub(crate) fn detokenized(app: &App, asked: DetokenizeRequest, ignored: &mut IgnoredParameters) -> Result<Vec<u8>, ApiError> {
+    let DetokenizeRequest { model, tokens, unknown } = asked;
+    settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), ignored)?;
+    check_model(app, model.as_deref())?;
     known_tokens("tokens", &tokens, app.engine.model())?;
-    let mut prompts = PlainPrompt::all(&app, vec![PromptInput::Tokens(tokens)], false, true).await?;
+    let mut prompts = PlainPrompt::all(app, vec![PromptInput::Tokens(tokens)], false, true)?;
     let prompt = prompts.pop().and_then(|prompt| prompt.text).unwrap_or_default();
-    Ok(HttpResponse::Ok().json(Detokenized { prompt }))
+    document(&Detokenized { prompt })
 }
 
 fn check_model(app: &App, name: Option<&str>) -> Result<(), ApiError> {

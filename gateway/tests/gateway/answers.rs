@@ -1,7 +1,7 @@
 //! Several answers, what ends them, and what is told of their tokens.
 
 use blindllama_engine::{Constraint, FinishReason, Finished, GenerateRequest, Logprobs, TokenLogprob, TokenOutput};
-use blindllama_gateway::config::{ApiConfig, UnknownParameters};
+use blindllama_gateway::config::{ApiConfig, StructuredLimits, UnknownParameters};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -324,6 +324,31 @@ async fn each_answer_takes_a_place() {
     assert_eq!(first.await.unwrap().status, StatusCode::OK);
     let (answer, _) = ask(&mut gateway, &hello(), &["x"]).await;
     assert_eq!(answer.status, StatusCode::OK);
+    gateway.stop().await;
+}
+
+/// Each costs time in every step, which is everybody's.
+#[tokio::test]
+async fn constrained_answers_of_all_requests_have_a_bound() {
+    let structured = StructuredLimits { sequences: 2, ..StructuredLimits::default() };
+    let mut gateway = Gateway::start_with(Setup { structured, ..Setup::default() });
+    let constrained = |n| asking(json!({"n": n, "response_format": {"type": "json_object"}}));
+    let beyond = gateway.connect().await.chat(&constrained(3)).await;
+    assert_eq!((beyond.status, beyond.error()["param"].clone()), (StatusCode::BAD_REQUEST, json!("n")));
+    let mut client = gateway.connect().await;
+    let first = tokio::spawn(async move { client.chat(&constrained(2)).await });
+    let running = [gateway.next_request().await, gateway.next_request().await];
+    let turned_away = gateway.connect().await.chat(&constrained(1)).await;
+    assert_eq!(
+        (turned_away.status, &turned_away.headers["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+    );
+    let (free, _) = ask(&mut gateway, &hello(), &["x"]).await;
+    assert_eq!(free.status, StatusCode::OK);
+    running.iter().for_each(|(_, sender)| gateway.say(sender, "{}"));
+    assert_eq!(first.await.unwrap().status, StatusCode::OK);
+    let (again, _) = ask(&mut gateway, &constrained(2), &["{}", "{}"]).await;
+    assert_eq!(again.status, StatusCode::OK);
     gateway.stop().await;
 }
 

@@ -27,12 +27,12 @@ pub(crate) type Requests = mpsc::UnboundedReceiver<(GenerateRequest, OutputSende
 pub(crate) type Embeds = mpsc::UnboundedReceiver<(EmbedRequest, EmbeddingSender)>;
 
 impl ScriptedEngine {
-    pub(crate) fn new(task: ModelTask) -> (Self, Requests, Embeds) {
+    pub(crate) fn new(task: ModelTask, max_model_len: usize) -> (Self, Requests, Embeds) {
         let (requests, receiver) = mpsc::unbounded_channel();
         let (embeds, embed_receiver) = mpsc::unbounded_channel();
         let model = ModelInfo {
             task,
-            max_model_len: MAX_MODEL_LEN,
+            max_model_len,
             vocab_size: 420,
             max_logprobs: 5,
             schedules_by_priority: false,

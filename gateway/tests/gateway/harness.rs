@@ -34,7 +34,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::{
     client::{Client, connect_tls},
-    engine::{Embeds, Requests, ScriptedEngine, last, tokens},
+    engine::{Embeds, MAX_MODEL_LEN, Requests, ScriptedEngine, last, tokens},
     log,
 };
 
@@ -62,6 +62,22 @@ pub(crate) struct Setup {
     pub(crate) tools: FormatChoice<ToolFormat>,
     pub(crate) reasoning: FormatChoice<ReasoningFormat>,
     pub(crate) task: ModelTask,
+    pub(crate) structured: StructuredLimits,
+    pub(crate) size: Size,
+}
+
+/// How much fits into a gateway.
+pub(crate) struct Size {
+    pub(crate) body_bytes: usize,
+    pub(crate) requests: usize,
+    /// Tokens of prompt and answer.
+    pub(crate) context: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { body_bytes: MAX_BODY_BYTES, requests: MAX_REQUESTS, context: MAX_MODEL_LEN }
+    }
 }
 
 impl Gateway {
@@ -85,7 +101,7 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(setup: Setup) -> Self {
-        let Setup { allow_origins, api, tools, reasoning, task } = setup;
+        let Setup { allow_origins, api, tools, reasoning, task, structured, size } = setup;
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
         let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap().reading(tools, reasoning);
@@ -97,14 +113,14 @@ impl Gateway {
             hpke_public_key: None,
             model_sha256: Sha256Digest::of(&[b"weights"]),
         };
-        let (engine, requests, embeds) = ScriptedEngine::new(task);
+        let (engine, requests, embeds) = ScriptedEngine::new(task, size.context);
         let engine = Arc::new(engine);
         let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
         let limits = Limits {
-            max_body_bytes: number(MAX_BODY_BYTES),
-            max_requests: number(MAX_REQUESTS),
+            max_body_bytes: number(size.body_bytes),
+            max_requests: number(size.requests),
             activations_per_second: NonZeroU32::MIN,
-            structured: StructuredLimits::default(),
+            structured,
         };
         let app = App::new(engine.clone(), model, attester, api, limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

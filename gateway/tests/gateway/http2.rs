@@ -1,11 +1,11 @@
 //! HTTP/2: many requests over one connection, and clients that leave one of them or all.
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::Incoming,
-    client::conn::http2::{SendRequest, handshake},
+    client::conn::http2::{Builder, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ use crate::{
     receipts::chat_receipt,
 };
 
+/// Requests of one connection whose responses are not read to their end.
+const MAX_OPEN: usize = 512;
+
 /// One connection, whose requests go side by side.
 struct Client {
     sender: SendRequest<Full<Bytes>>,
@@ -28,10 +31,19 @@ struct Client {
 
 impl Client {
     async fn connect(gateway: &Gateway) -> Self {
+        Self::connect_with(gateway, &Builder::new(TokioExecutor::new())).await
+    }
+
+    /// A client that takes `window` bytes of each body, and more only as it reads them.
+    async fn connect_slow(gateway: &Gateway, window: u32) -> Self {
+        Self::connect_with(gateway, Builder::new(TokioExecutor::new()).initial_stream_window_size(window)).await
+    }
+
+    async fn connect_with(gateway: &Gateway, builder: &Builder<TokioExecutor>) -> Self {
         let mut config = client_config(gateway.binding.tls_spki_sha256, &[&rustls::version::TLS13]);
         config.alpn_protocols = vec![b"h2".to_vec()];
         let stream = connect_tls(gateway.address(), gateway.binding.tls_spki_sha256, Some(config)).await.unwrap();
-        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(async move {
             // Closed by either side: the test looks at responses.
             let _closed = connection.await;
@@ -52,7 +64,7 @@ impl Client {
     }
 
     async fn get(&self, path: &str) -> Answer {
-        Answer::read(self.send(request(http::Method::GET, path, Bytes::new(), &[])).await).await
+        Answer::read(self.send(request(Method::GET, path, Bytes::new(), &[])).await).await
     }
 
     async fn chat(&self, body: &Value) -> Answer {
@@ -141,10 +153,7 @@ async fn a_client_that_leaves_aborts_its_request() {
                 waiting.abort();
                 if only_the_stream {
                     until_closed(&sender).await;
-                    assert_eq!(
-                        client.send(request(http::Method::GET, "/livez", Bytes::new(), &[])).await.status(),
-                        StatusCode::OK
-                    );
+                    assert_eq!(client.send(request(Method::GET, "/livez", Bytes::new(), &[])).await.status(), StatusCode::OK);
                     drop(client);
                 } else {
                     drop(client);
@@ -159,23 +168,52 @@ async fn a_client_that_leaves_aborts_its_request() {
     }
 }
 
-/// Evidence that never comes keeps requests waiting; those that are given up count no more.
+/// A connection's requests are open until their responses are sent: those that wait for evidence that never comes, and those
+/// whose client reads nothing.
 #[tokio::test]
-async fn a_connection_has_a_bound_on_what_waits_and_gets_it_back() {
+async fn a_connection_has_a_bound_on_open_requests_and_gets_it_back() {
     let gateway = Gateway::start();
-    let client = Client::connect(&gateway).await;
+    let client = Client::connect_slow(&gateway, 1).await;
     let never = format!("/attestation?nonce={}", "aa".repeat(16));
     let mut waiting = Vec::new();
-    for _ in 0..256 {
+    for _ in 0..MAX_OPEN / 2 {
         let (client, never) = (client.another(), never.clone());
         waiting.push(tokio::spawn(async move { client.get(&never).await }));
     }
-    until(async || client.get("/livez").await.status == StatusCode::SERVICE_UNAVAILABLE).await;
-    assert_eq!(client.get("/livez").await.error()["code"], "overloaded");
+    let mut unread = Vec::new();
+    for _ in 0..MAX_OPEN / 2 {
+        unread.push(client.send(request(Method::GET, "/v1/models", Bytes::new(), &[])).await);
+    }
+    let status = async || client.send(request(Method::GET, "/livez", Bytes::new(), &[])).await.status();
+    until(async || status().await == StatusCode::SERVICE_UNAVAILABLE).await;
     assert_eq!(Client::connect(&gateway).await.get("/livez").await.status, StatusCode::OK);
     waiting.pop().unwrap().abort();
-    until(async || client.get("/livez").await.status == StatusCode::OK).await;
+    until(async || status().await == StatusCode::OK).await;
+    let again = loop {
+        let models = client.send(request(Method::GET, "/v1/models", Bytes::new(), &[])).await;
+        if models.status() == StatusCode::OK {
+            break models;
+        }
+    };
+    until(async || status().await == StatusCode::SERVICE_UNAVAILABLE).await;
+    Answer::read(again).await;
+    until(async || status().await == StatusCode::OK).await;
     waiting.iter().for_each(JoinHandle::abort);
+    drop((unread, client));
+    gateway.stop().await;
+}
+
+/// What is made and not sent takes memory, so it takes a place.
+#[tokio::test]
+async fn a_whole_answer_keeps_its_place_until_it_is_read() {
+    let mut gateway = Gateway::start();
+    let client = Client::connect_slow(&gateway, 100).await;
+    let (body, text) = (hello(), "Paris ".repeat(20));
+    let (response, _) = tokio::join!(client.send(chat_request(&body)), gateway.answer(&text));
+    let metrics = gateway.connect().await.get("/metrics").await.body;
+    assert!(metrics.contains("blindllama_requests_running 1\n"), "{metrics}");
+    assert_eq!(Answer::read(response).await.json()["choices"][0]["message"]["content"], text);
+    nothing_runs(&gateway).await;
     drop(client);
     gateway.stop().await;
 }

@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod operations;

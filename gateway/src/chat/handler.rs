@@ -39,19 +39,19 @@ pub(crate) async fn create_chat_completion(
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
     let chat: ChatRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidChat { source, parameters, logprobs, max_tokens, constraint, speech } = ValidChat::new(chat, &app, &request)?;
+    let ValidChat { model, source, parameters, logprobs, max_tokens, constraint, speech } = ValidChat::new(chat, &app, &request)?;
     let prompt = Prompt::new(&app, source).await?;
-    let model = app.engine.model();
-    let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
-    let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len)?;
+    let info = app.engine.model();
+    let authors_limit = info.sampling_defaults.max_tokens.map(|limit| limit.min(info.max_model_len));
+    let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), info.max_model_len)?;
 
-    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
+    let requests = parameters.requests(model.adapter, &prompt.ids, max_tokens, logprobs, constraint.as_ref());
     let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
     let answers = Answers::start(&app, requests, parameters.n, &setup, permit)?;
     let head = Head {
         id: completion_id()?,
         created: unix_now(),
-        model: app.model.name.clone(),
+        model: model.name,
         fingerprint: app.fingerprint(),
         prompt_token_ids: parameters.return_token_ids.then(|| prompt.ids.clone()),
     };

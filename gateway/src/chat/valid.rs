@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     config::{ApiConfig, StructuredLimits},
-    models::generating,
+    models::{AskedModel, generating},
     openai::{
         chat_request::{ChatRequest, ReasoningEffort},
         error::ApiError,
@@ -26,6 +26,7 @@ use crate::{
 
 /// A request that this gateway can serve. Only [`ValidChat::new`] makes one.
 pub(super) struct ValidChat {
+    pub(super) model: AskedModel,
     pub(super) source: PromptSource,
     pub(super) parameters: Parameters,
     /// Most likely tokens to report in each place of the answer.
@@ -45,7 +46,8 @@ impl ValidChat {
         let mut sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
         let unknown = sampling.unknown().chain(chat.unknown()).collect();
         settle_unknown(app.api.unknown_parameters, unknown, request)?;
-        let model = generating(app, &chat.model)?;
+        let asked = generating(app, &chat.model, request)?;
+        let model = app.engine.model();
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
@@ -70,7 +72,7 @@ impl ValidChat {
             role,
             echo,
         };
-        Ok(Self { source, parameters, logprobs, max_tokens, constraint, speech })
+        Ok(Self { model: asked, source, parameters, logprobs, max_tokens, constraint, speech })
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn create_completion(
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
     let completion: CompletionRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidCompletion { prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint } =
+    let ValidCompletion { model, prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint } =
         ValidCompletion::new(completion, &app, &request)?;
     let prompts = PlainPrompt::all(&app, prompts, add_special_tokens, echo != Echo::None).await?;
     let telling = Telling {
@@ -68,13 +68,13 @@ pub(crate) async fn create_completion(
         let max_tokens = fitting(&prompt, max_tokens, app.engine.model().max_model_len)?;
         // Each choice tells its prompt by itself, so each has to know the prompt's probabilities.
         let logprobs = Logprobs { sampled: telling.answer_rows(), prompt: telling.prompt_rows() };
-        let same = parameters.requests(&prompt.ids, max_tokens, None, constraint.as_ref());
+        let same = parameters.requests(model.adapter, &prompt.ids, max_tokens, None, constraint.as_ref());
         requests.extend(same.into_iter().map(|request| GenerateRequest { logprobs, ..request }));
         tellers.extend((0..parameters.n).map(|_| telling.teller(prompt.clone())));
     }
     let Parameters { n, stop_strings, text, delivery, .. } = parameters;
     let answers = Answers::start(&app, requests, n, &Setup { stop_strings, text }, permit)?;
-    let head = Head { id: id()?, created: unix_now(), model: app.model.name.clone(), fingerprint: app.fingerprint(), echo };
+    let head = Head { id: id()?, created: unix_now(), model: model.name, fingerprint: app.fingerprint(), echo };
     match delivery {
         Delivery::Whole => whole::answer(head, answers, tellers).await,
         Delivery::Stream(usage) => event_stream::start(&request, answers, CompletionChunks::new(head, tellers, usage)).await,

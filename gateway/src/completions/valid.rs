@@ -6,7 +6,7 @@ use blindllama_engine::Constraint;
 use super::telling::Echo;
 use crate::{
     App,
-    models::generating,
+    models::{AskedModel, generating},
     openai::{
         completion_request::{CompletionRequest, PromptInput, PromptParameter},
         error::ApiError,
@@ -22,6 +22,7 @@ const DEFAULT_MAX_TOKENS: usize = 16;
 
 /// A request that this gateway can serve. Only [`ValidCompletion::new`] makes one.
 pub(super) struct ValidCompletion {
+    pub(super) model: AskedModel,
     pub(super) prompts: Vec<PromptInput>,
     pub(super) add_special_tokens: bool,
     pub(super) parameters: Parameters,
@@ -43,7 +44,8 @@ impl ValidCompletion {
             request;
         let mut sampling: SamplingParameters = typed(rest.into_map())?;
         settle_unknown(app.api.unknown_parameters, sampling.unknown().collect(), http)?;
-        let model = generating(app, &name)?;
+        let asked = generating(app, &name, http)?;
+        let model = app.engine.model();
         if suffix.is_some() {
             return Err(
                 ApiError::invalid("suffix is not supported: this model continues text, and inserts none.").param("suffix")
@@ -69,7 +71,7 @@ impl ValidCompletion {
         }
         let logprobs = logprob_count("logprobs", logprobs, model)?;
         let add_special_tokens = add_special_tokens.unwrap_or(true);
-        Ok(Self { prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint })
+        Ok(Self { model: asked, prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint })
     }
 }
 

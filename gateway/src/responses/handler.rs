@@ -43,25 +43,19 @@ pub(crate) async fn create_response(
 ) -> Result<HttpResponse, ApiError> {
     let permit = app.admission.admit()?;
     let asked: ResponseRequest = read_json(&request, body, app.max_body_bytes).await?;
-    let ValidResponse { turns, rendering, parameters, logprobs, max_tokens, constraint, speech, asked } =
+    let ValidResponse { model, turns, rendering, parameters, logprobs, max_tokens, constraint, speech, asked } =
         ValidResponse::new(asked, &app, &request)?;
     let in_input = |error: ApiError| error.renamed("messages", "input");
     let source = PromptSource { turns, rendering, template: None, add_special_tokens: false };
     let prompt = Prompt::new(&app, source).await.map_err(in_input)?;
-    let model = app.engine.model();
-    let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
-    let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len).map_err(in_input)?;
+    let info = app.engine.model();
+    let authors_limit = info.sampling_defaults.max_tokens.map(|limit| limit.min(info.max_model_len));
+    let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), info.max_model_len).map_err(in_input)?;
 
-    let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref());
+    let requests = parameters.requests(model.adapter, &prompt.ids, max_tokens, logprobs, constraint.as_ref());
     let setup = Setup { stop_strings: parameters.stop_strings.clone(), text: parameters.text };
     let answers = Answers::start(&app, requests, 1, &setup, permit)?;
-    let head = Head {
-        request_id: RequestId::of(&request),
-        id: response_id()?,
-        created: unix_now(),
-        model: app.model.name.clone(),
-        asked,
-    };
+    let head = Head { request_id: RequestId::of(&request), id: response_id()?, created: unix_now(), model: model.name, asked };
     // The engine's grammar holds from the first token on: there is no room for thoughts.
     let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
     let speaking = Speaking {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::conversation::turns;
 use crate::{
     App,
-    models::generating,
+    models::{AskedModel, generating},
     openai::{
         chat_request::ReasoningEffort,
         error::ApiError,
@@ -34,6 +34,7 @@ const OF_COMPLETIONS: [&str; 5] = ["n", "response_format", "prompt_logprobs", "r
 
 /// A request that this gateway can serve. Only [`ValidResponse::new`] makes one.
 pub(super) struct ValidResponse {
+    pub(super) model: AskedModel,
     pub(super) turns: Vec<Turn>,
     pub(super) rendering: Rendering,
     pub(super) parameters: Parameters,
@@ -60,7 +61,8 @@ impl ValidResponse {
         let mut sampling: SamplingParameters = typed(rest)?;
         let unknown = foreign.into_iter().chain(sampling.unknown()).chain(asked.unknown()).collect();
         settle_unknown(app.api.unknown_parameters, unknown, request)?;
-        let model = generating(app, &asked.model)?;
+        let named = generating(app, &asked.model, request)?;
+        let model = app.engine.model();
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let choice = asked.tool_choice.as_ref().map(ResponseToolChoice::to_choice);
         // OpenAI's default says nothing without tools.
@@ -112,6 +114,7 @@ impl ValidResponse {
             echo: None,
         };
         Ok(Self {
+            model: named,
             turns: turns(repeated.instructions.as_deref(), asked.input)?,
             rendering: rendering(tools.as_deref(), effort),
             parameters,

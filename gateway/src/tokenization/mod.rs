@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     App,
     chat::prompt_source,
+    models::known,
     openai::{
         chat_request::ChatRequest,
         completion_request::PromptInput,
@@ -63,8 +64,5 @@ pub(crate) async fn detokenize(app: web::Data<App>, request: HttpRequest, body: 
 }
 
 fn check_model(app: &App, name: Option<&str>) -> Result<(), ApiError> {
-    match name {
-        Some(name) if name != app.model.name => Err(ApiError::model_not_found(name)),
-        _ => Ok(()),
-    }
+    name.map_or(Ok(()), |name| known(app, name).map(drop))
 }

@@ -62,6 +62,7 @@ pub(crate) struct Setup {
     pub(crate) tools: FormatChoice<ToolFormat>,
     pub(crate) reasoning: FormatChoice<ReasoningFormat>,
     pub(crate) task: ModelTask,
+    pub(crate) adapters: Vec<String>,
 }
 
 impl Gateway {
@@ -85,7 +86,7 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(setup: Setup) -> Self {
-        let Setup { allow_origins, api, tools, reasoning, task } = setup;
+        let Setup { allow_origins, api, tools, reasoning, task, adapters } = setup;
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
         let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap().reading(tools, reasoning);
@@ -97,7 +98,7 @@ impl Gateway {
             hpke_public_key: None,
             model_sha256: Sha256Digest::of(&[b"weights"]),
         };
-        let (engine, requests, embeds) = ScriptedEngine::new(task);
+        let (engine, requests, embeds) = ScriptedEngine::new(task, adapters);
         let engine = Arc::new(engine);
         let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
         let limits = Limits {

@@ -36,13 +36,16 @@ DOWNLOAD
 
 # Made anew when anything changes that they are made from.
 tiny() {
-    local folder=.state/models/tiny recipe kind
+    local folder=.state/models/tiny kinds=(chat embedding lora merged) recipe kind there=1
     recipe=$(cat scripts/tiny_model.py gateway/tests/templates/qwen3/chat_template.jinja "$REQUIREMENTS" | sha256sum)
-    if [[ -d $folder-chat && -d $folder-embedding && -d $folder-lora && -f $folder.sha256 && $(cat "$folder.sha256") == "$recipe" ]]; then
+    for kind in "${kinds[@]}"; do
+        [[ -d $folder-$kind ]] || there=
+    done
+    if [[ $there && -f $folder.sha256 && $(cat "$folder.sha256") == "$recipe" ]]; then
         say "the tiny models are there"
         return
     fi
-    for kind in chat embedding lora; do
+    for kind in "${kinds[@]}"; do
         .state/python/bin/python -B scripts/tiny_model.py "$folder-$kind" --kind "$kind"
         say "made $folder-$kind"
     done

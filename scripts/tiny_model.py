@@ -1,6 +1,6 @@
 """Makes the tiny models of the tests: Qwen3 in miniature, with random weights.
 
-    .state/python/bin/python -B scripts/tiny_model.py FOLDER [--kind chat|embedding|lora]
+    .state/python/bin/python -B scripts/tiny_model.py FOLDER [--kind chat|embedding|lora|merged]
 
 A model of half a megabyte loads at once, and has all that a large one has: a chat template with tools and thinking, special
 tokens, sampling defaults. What it writes makes no sense, but is the same each time, ends by itself, and keeps to a grammar
@@ -30,7 +30,8 @@ HEADS, KV_HEADS = 4, 2
 # The smallest for which vLLM's attention on processors has a kernel.
 HEAD = 32
 CONTEXT = 2048
-LORA_RANK = 8
+# Neither is one that an engine could have by itself: no rank of vLLM's, and a scale that is not 1.
+LORA_RANK, LORA_ALPHA = 6, 3
 
 # As in Qwen3: the first three never reach a client, the others are text.
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -213,11 +214,30 @@ def save_config(folder, made, tied):
     (folder / "tokenizer.json").write_text(made.to_str(pretty=True) + "\n", encoding="utf-8")
 
 
-def chat(folder):
-    made = tokenizer()
+def chat_tensors(made):
     weights = Weights(seed=1)
     tensors = {f"model.{name}": tensor for name, tensor in weights.body().items()}
-    save_tensors(folder / "model.safetensors", tensors | {"lm_head.weight": weights.head(biases(made))})
+    return tensors | {"lm_head.weight": weights.head(biases(made))}
+
+
+def chat(folder):
+    made = tokenizer()
+    save_chat(folder, made, chat_tensors(made))
+
+
+def merged(folder):
+    """The chat model with the adapter's weights added to its own: what the two together have to compute."""
+    made = tokenizer()
+    tensors = chat_tensors(made)
+    adapter = lora_tensors()
+    for name in [name for name in adapter if name.endswith(".lora_A.weight")]:
+        product = adapter[name.replace("lora_A", "lora_B")] @ adapter[name]
+        tensors[name.removeprefix("base_model.model.").replace("lora_A.", "")] += product * (LORA_ALPHA / LORA_RANK)
+    save_chat(folder, made, tensors)
+
+
+def save_chat(folder, made, tensors):
+    save_tensors(folder / "model.safetensors", tensors)
     save_config(folder, made, tied=False)
     shutil.copyfile(TEMPLATE, folder / "chat_template.jinja")
     end_of_text, end_of_turn = made.token_to_id("<|endoftext|>"), made.token_to_id("<|im_end|>")
@@ -244,8 +264,7 @@ def embedding(folder):
     save_json(folder / "1_Pooling/config.json", {"pooling_mode_lasttoken": True, "word_embedding_dimension": HIDDEN})
 
 
-def lora(folder):
-    """An adapter for the chat model, as PEFT writes it."""
+def lora_tensors():
     weights = Weights(seed=3)
     adapted = {name: tensor for name, tensor in weights.layer().items() if name.endswith("proj.weight")}
     tensors = {}
@@ -257,24 +276,30 @@ def lora(folder):
             # No output where the layer itself has none: the bias unit stays as it is.
             writes = base.any(axis=1, keepdims=True)
             tensors[f"{prefix}.lora_B.weight"] = weights.linear(rows, LORA_RANK) * writes
+    return tensors
+
+
+def lora(folder):
+    """An adapter for the chat model, as PEFT writes it."""
+    tensors = lora_tensors()
     save_tensors(folder / "adapter_model.safetensors", tensors)
     config = {
         "base_model_name_or_path": "tiny-chat",
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
-        "lora_alpha": LORA_RANK,
+        "lora_alpha": LORA_ALPHA,
         "lora_dropout": 0.0,
         "modules_to_save": None,
         "peft_type": "LORA",
         "r": LORA_RANK,
-        "target_modules": sorted(name.split(".")[1] for name in adapted),
+        "target_modules": sorted({name.split(".")[-3] for name in tensors}),
         "task_type": "CAUSAL_LM",
     }
     save_json(folder / "adapter_config.json", config)
 
 
-KINDS = {"chat": chat, "embedding": embedding, "lora": lora}
+KINDS = {"chat": chat, "embedding": embedding, "lora": lora, "merged": merged}
 
 
 def main():

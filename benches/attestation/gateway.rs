@@ -124,6 +124,7 @@ impl NoEngine {
             dtype: "none".to_owned(),
             engine: "none".to_owned(),
             sampling_defaults: SamplingDefaults::default(),
+            adapters: Vec::new(),
         })
     }
 }

@@ -9,7 +9,7 @@ mod request;
 mod stream;
 
 pub use embedding::{EmbedRequest, Embedding, EmbeddingReply, EmbeddingSender, embedding_reply};
-pub use model::{EmbeddingModel, ModelInfo, ModelTask, SamplingDefaults, Shortening};
+pub use model::{AdapterId, EmbeddingModel, ModelInfo, ModelTask, SamplingDefaults, Shortening};
 pub use request::{Constraint, GenerateRequest, Logprobs, Sampling, Stopping};
 pub use stream::{FinishReason, Finished, OutputSender, StreamClosed, TokenLogprob, TokenOutput, TokenStream, token_stream};
 

@@ -21,6 +21,28 @@ pub struct ModelInfo {
     pub engine: String,
     /// What the model's author recommends where a request is silent.
     pub sampling_defaults: SamplingDefaults,
+    /// The names of the LoRA adapters that are loaded beside it, each one's only.
+    pub adapters: Vec<String>,
+}
+
+impl ModelInfo {
+    /// The adapter of this name.
+    #[must_use]
+    pub fn adapter(&self, name: &str) -> Option<AdapterId> {
+        self.adapters.iter().position(|adapter| adapter == name).map(AdapterId)
+    }
+}
+
+/// A LoRA adapter that an engine has loaded. Only [`ModelInfo::adapter`] gives one, so there is none for what was not loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdapterId(usize);
+
+impl AdapterId {
+    /// Its place in [`ModelInfo::adapters`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
 }
 
 /// What a model does with a sequence of tokens.

@@ -1,5 +1,7 @@
 //! What an engine is asked for.
 
+use crate::AdapterId;
+
 /// One sequence to generate.
 #[derive(Clone, PartialEq)]
 pub struct GenerateRequest {
@@ -7,6 +9,8 @@ pub struct GenerateRequest {
     pub prompt: Vec<u32>,
     /// Limit on new tokens, at least 1; prompt and answer together fit the model's context.
     pub max_tokens: usize,
+    /// The adapter that answers; the model as it is where there is none.
+    pub adapter: Option<AdapterId>,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// Which tokens end the answer.
@@ -28,6 +32,7 @@ impl GenerateRequest {
         Self {
             prompt,
             max_tokens,
+            adapter: None,
             sampling: Sampling::default(),
             stopping: Stopping::default(),
             logprobs: Logprobs::default(),

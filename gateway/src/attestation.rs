@@ -12,7 +12,7 @@ use blindllama_attest::{binding::Binding, credential::MAX_ACTIVATION_BYTES, dige
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::{App, openai::error::ApiError, parameters::IgnoredParameters, request_body::read_json};
+use crate::{App, openai::error::ApiError, remarks::Remarks, request_body::read_json};
 
 /// Evidence on its way: a whole document (see `docs/spec/evidence.md`), as JSON.
 pub type EvidenceFuture = Pin<Box<dyn Future<Output = Result<Bytes, AttestError>> + Send>>;
@@ -82,7 +82,7 @@ pub(crate) async fn evidence(app: web::Data<App>, request: HttpRequest) -> Resul
 
 /// `POST /attestation/activate`.
 pub(crate) async fn activate(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let as_it_is = |_: &App, credential: ActivationRequest, _: &mut IgnoredParameters| Ok(credential);
+    let as_it_is = |_: &App, credential: ActivationRequest, _: &mut Remarks| Ok(credential);
     let credential = read_json(&app, &request, body, MAX_ACTIVATION_BYTES, as_it_is).await?;
     app.activations.check().map_err(|_| ApiError::rate_limited())?;
     let answer = app.attestation.activate(credential).await?;

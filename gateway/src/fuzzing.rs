@@ -19,7 +19,7 @@ use crate::{
     config::{ApiConfig, StructuredLimits},
     embeddings,
     openai::error::ApiError,
-    parameters::IgnoredParameters,
+    remarks::Remarks,
     request_body::parse,
     responses::{PreparedResponse, ReasoningSeal},
     tokenization::{detokenized, tokenized},
@@ -87,20 +87,20 @@ impl Gateways {
     }
 
     fn prompts(&self, route: FuzzedRoute, body: &[u8]) -> Result<Vec<Vec<u32>>, ApiError> {
-        let (app, ignored) = (&self.generating, &mut IgnoredParameters::default());
+        let (app, remarks) = (&self.generating, &mut Remarks::default());
         let requests = match route {
-            FuzzedRoute::Chat => PreparedChat::new(app, parse(body)?, ignored)?.generation.into_requests(),
-            FuzzedRoute::Completion => PreparedCompletion::new(app, parse(body)?, ignored)?.generation.into_requests(),
+            FuzzedRoute::Chat => PreparedChat::new(app, parse(body)?, remarks)?.generation.into_requests(),
+            FuzzedRoute::Completion => PreparedCompletion::new(app, parse(body)?, remarks)?.generation.into_requests(),
             FuzzedRoute::Response => {
-                PreparedResponse::new(app, parse(body)?, self.seal.clone(), ignored)?.generation.into_requests()
+                PreparedResponse::new(app, parse(body)?, self.seal.clone(), remarks)?.generation.into_requests()
             }
             FuzzedRoute::Embeddings => {
-                let (requests, _) = embeddings::prepare(&self.embedding, parse(body)?, ignored)?;
+                let (requests, _) = embeddings::prepare(&self.embedding, parse(body)?, remarks)?;
                 assert!(requests.iter().all(|request| (1..=MAX_MODEL_LEN).contains(&request.prompt.len())));
                 return Ok(requests.into_iter().map(|request| request.prompt).collect());
             }
-            FuzzedRoute::Tokenize => return tokenized(app, parse(body)?, ignored).map(|_| Vec::new()),
-            FuzzedRoute::Detokenize => return detokenized(app, parse(body)?, ignored).map(|_| Vec::new()),
+            FuzzedRoute::Tokenize => return tokenized(app, parse(body)?, remarks).map(|_| Vec::new()),
+            FuzzedRoute::Detokenize => return detokenized(app, parse(body)?, remarks).map(|_| Vec::new()),
         };
         requests.iter().for_each(check);
         Ok(requests.into_iter().map(|request| request.prompt).collect())
@@ -133,6 +133,7 @@ struct Unasked(ModelInfo);
 impl Unasked {
     fn new(task: ModelTask) -> Self {
         Self(ModelInfo {
+            adapters: Vec::new(),
             task,
             max_model_len: MAX_MODEL_LEN,
             vocab_size: 420,

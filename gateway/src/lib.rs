@@ -36,6 +36,7 @@ mod output;
 mod parameters;
 mod prompt;
 mod receipt;
+mod remarks;
 mod request_body;
 mod request_id;
 mod response_body;

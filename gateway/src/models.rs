@@ -1,7 +1,7 @@
-//! The models that can be asked for: the one that is served.
+//! The models that can be asked for: the one that is served, and its adapters.
 
 use actix_web::{HttpResponse, web};
-use blindllama_engine::{EmbeddingModel, ModelInfo, ModelTask};
+use blindllama_engine::{AdapterId, EmbeddingModel, ModelTask};
 
 use crate::{
     App,
@@ -9,14 +9,24 @@ use crate::{
         error::ApiError,
         models::{Model, ModelList},
     },
+    remarks::Remarks,
 };
+
+/// What a request for text asked for, by a name that is served.
+pub(crate) struct AskedModel {
+    /// What it is called.
+    pub(crate) name: String,
+    /// The adapter of that name, where it is not the model's own.
+    pub(crate) adapter: Option<AdapterId>,
+}
 
 /// The model `name`, for a request that wants vectors.
 ///
 /// # Errors
 /// 404 if it is not served, 400 if it generates.
 pub(crate) fn embedding<'a>(app: &'a App, name: &str) -> Result<&'a EmbeddingModel, ApiError> {
-    match &served_as(app, name)?.task {
+    known(app, name)?;
+    match &app.engine.model().task {
         ModelTask::Embed(model) => Ok(model),
         ModelTask::Generate => {
             Err(ApiError::invalid(format!("The model `{name}` generates text: it makes no embeddings.")).param("model"))
@@ -24,32 +34,46 @@ pub(crate) fn embedding<'a>(app: &'a App, name: &str) -> Result<&'a EmbeddingMod
     }
 }
 
-/// The model `name`, for a request that wants text.
+/// The model or adapter `name`, for a request that wants text; `remarks` get it.
 ///
 /// # Errors
 /// 404 if it is not served, 400 if it makes embeddings.
-pub(crate) fn generating<'a>(app: &'a App, name: &str) -> Result<&'a ModelInfo, ApiError> {
-    let model = served_as(app, name)?;
-    match model.task {
-        ModelTask::Generate => Ok(model),
+pub(crate) fn generating(app: &App, name: &str, remarks: &mut Remarks) -> Result<AskedModel, ApiError> {
+    let adapter = known(app, name)?;
+    remarks.model = Some(name.to_owned());
+    match app.engine.model().task {
+        ModelTask::Generate => Ok(AskedModel { name: name.to_owned(), adapter }),
         ModelTask::Embed(_) => {
             Err(ApiError::invalid(format!("The model `{name}` makes embeddings: it generates no text.")).param("model"))
         }
     }
 }
 
-fn served_as<'a>(app: &'a App, name: &str) -> Result<&'a ModelInfo, ApiError> {
-    if name == app.model.name { Ok(app.engine.model()) } else { Err(ApiError::model_not_found(name)) }
+/// What is served under `name`: an adapter, or `None` for the model itself.
+///
+/// # Errors
+/// 404 if it is neither.
+pub(crate) fn known(app: &App, name: &str) -> Result<Option<AdapterId>, ApiError> {
+    if name == app.model.name {
+        return Ok(None);
+    }
+    app.engine.model().adapter(name).map(Some).ok_or_else(|| ApiError::model_not_found(name))
 }
 
 /// `GET /v1/models`.
 pub(crate) async fn list(app: web::Data<App>) -> HttpResponse {
-    HttpResponse::Ok().json(ModelList { object: "list", data: [served(&app)] })
+    let adapters = app.engine.model().adapters.iter().map(|name| adapter(&app, name));
+    HttpResponse::Ok().json(ModelList { object: "list", data: std::iter::once(served(&app)).chain(adapters).collect() })
 }
 
 /// `GET /v1/models/{id}`; ids of hubs have slashes in them.
 pub(crate) async fn retrieve(app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    if *id == app.model.name { Ok(HttpResponse::Ok().json(served(&app))) } else { Err(ApiError::model_not_found(&id)) }
+    let model = if known(&app, &id)?.is_none() { served(&app) } else { adapter(&app, &id) };
+    Ok(HttpResponse::Ok().json(model))
+}
+
+fn adapter<'a>(app: &'a App, name: &'a str) -> Model<'a> {
+    Model { id: name, parent: Some(&app.model.name), ..served(app) }
 }
 
 fn served(app: &App) -> Model<'_> {

@@ -11,15 +11,13 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{
-    App, content_coding::ContentCoding, json_bounds::JsonBounds, openai::error::ApiError, parameters::IgnoredParameters,
-};
+use crate::{App, content_coding::ContentCoding, json_bounds::JsonBounds, openai::error::ApiError, receipt, remarks::Remarks};
 
 /// A client that needs longer for its body keeps a place from others.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Reads a JSON body of at most `limit` bytes, compressed or not, and makes of it what `prepare` does, which also collects
-/// the names of ignored parameters. What the head already tells is refused before anything is read.
+/// Reads a JSON body of at most `limit` bytes, compressed or not, and makes of it what `prepare` does, which also leaves its
+/// [`Remarks`]. What the head already tells is refused before anything is read.
 ///
 /// All that comes after the body's last byte is one piece of work, so that it can be done away from the threads that serve
 /// connections: it is if the body is large, or if its size does not tell how much there is to do.
@@ -31,7 +29,7 @@ pub(crate) async fn read_json<T: DeserializeOwned, R: Send + 'static>(
     request: &HttpRequest,
     body: Payload,
     limit: usize,
-    prepare: impl FnOnce(&App, T, &mut IgnoredParameters) -> Result<R, ApiError> + Send + 'static,
+    prepare: impl FnOnce(&App, T, &mut Remarks) -> Result<R, ApiError> + Send + 'static,
 ) -> Result<R, ApiError> {
     if request.content_type() != "application/json" {
         return Err(ApiError::unsupported_media_type());
@@ -46,15 +44,18 @@ pub(crate) async fn read_json<T: DeserializeOwned, R: Send + 'static>(
     let size = if unpredictable { usize::MAX } else { bytes.len() };
     let reading = web::Data::clone(app);
     let work = move || {
-        let mut ignored = IgnoredParameters::default();
+        let mut remarks = Remarks::default();
         let prepared = match coding {
             None => parse(&bytes),
             Some(coding) => coding.decode(&bytes, limit).and_then(|decoded| parse(&decoded)),
         };
-        (prepared.and_then(|value| prepare(&reading, value, &mut ignored)), ignored)
+        (prepared.and_then(|value| prepare(&reading, value, &mut remarks)), remarks)
     };
-    let (prepared, ignored) = app.reading.run_sized(size, work).await?;
-    request.extensions_mut().insert(ignored);
+    let (prepared, remarks) = app.reading.run_sized(size, work).await?;
+    if let Some(model) = &remarks.model {
+        receipt::name_model(request, model);
+    }
+    request.extensions_mut().insert(remarks.ignored);
     prepared
 }
 

@@ -1,6 +1,7 @@
 //! End-to-end tests on real parts: vLLM, a TPM, both programs, real clients. Those of one model share one running gateway (ADR 7).
 
 mod activation;
+mod adapters;
 mod attacks;
 mod bad_input;
 mod borders;
@@ -94,6 +95,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         activation::certificates_in_nvram_are_those_of_the_endorsement_keys,
         activation::a_damaged_certificate_in_nvram_is_named,
         activation::our_credentials_are_opened_by_tpm2_tools,
+        adapters::they_are_served_by_name_and_measured,
         root::a_binding_that_was_never_measured,
         root::what_comes_after_the_seal_is_refused,
         restarted::another_release_is_refused,

@@ -57,7 +57,7 @@ pub fn another_release_is_refused() {
 }
 
 /// What a shim that learned its policy from the running gateway writes down.
-fn learn(machine: &Machine) -> PathBuf {
+pub fn learn(machine: &Machine) -> PathBuf {
     let policy = machine.path("learned.toml");
     let output = shim::run(["policy", "learn", "--gateway", &machine.url(), "--output", policy.to_str().expect("text")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -85,7 +85,7 @@ fn changes(machine: &Machine, honest: &Setup) -> [Changed; 5] {
 }
 
 /// Whether the explanation says of something whose name ends so that it was added, removed or changed.
-fn explains(verdict: &Value, change: &str, subject: &str) -> bool {
+pub fn explains(verdict: &Value, change: &str, subject: &str) -> bool {
     let details = verdict["explanation"]["details"].as_array().expect("a list");
     let ends = |detail: &Value| detail["subject"].as_str().expect("text").ends_with(subject);
     details.iter().any(|detail| detail["change"] == change && ends(detail))
@@ -245,7 +245,7 @@ fn other_model(machine: &Machine, honest: &Setup) -> Setup {
     Setup { model, ..honest.clone() }
 }
 
-fn flip_last_bit(path: &Path) {
+pub fn flip_last_bit(path: &Path) {
     let mut bytes = std::fs::read(path).expect("the weights");
     *bytes.last_mut().expect("not empty") ^= 1;
     std::fs::write(path, bytes).expect("the altered weights");

@@ -42,7 +42,7 @@ pub struct Receipt {
     pub response_sha256: Sha256Digest,
     /// The digest of the binding that the gateway's evidence proves.
     pub binding_digest: Sha256Digest,
-    /// The model that the gateway serves.
+    /// The model or adapter that was asked for; the served model where none was that is served.
     pub model: ReceiptModel,
     /// Tokens of the prompt; `None` where none were counted.
     pub prompt_tokens: Option<u64>,

@@ -13,6 +13,8 @@ import sys
 import threading
 import traceback
 
+import blindllama_adapters
+
 # Everything that could print content. vLLM's log records quote parameters and, after a crash, whole requests.
 
 
@@ -93,12 +95,12 @@ def load(settings):
     settings = json.loads(settings)
     arguments = _engine_args(settings)
     _prepare_process(settings["python"], settings["private"])
-    loaded = _load(arguments, settings["device"])
+    loaded = _load(arguments, settings["adapters"], settings["device"])
     seal()
     return loaded
 
 
-def _load(arguments, device):
+def _load(arguments, adapters, device):
     from vllm import PoolingParams, SamplingParams
     from vllm.config import StructuredOutputsConfig
     from vllm.engine.arg_utils import EngineArgs
@@ -116,13 +118,19 @@ def _load(arguments, device):
             f" {current_platform.device_type or 'no device of this machine'}"
         )
     arguments["structured_outputs_config"] = StructuredOutputsConfig(**arguments["structured_outputs_config"])
+    if adapters:
+        arguments |= blindllama_adapters.engine_args(adapters, arguments)
+        blindllama_adapters.guard(device)
     llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
     core = llm.engine_core.engine_core
 
     model = llm.model_config
     task = _task(llm.get_supported_tasks())
+    if adapters and task != "generate":
+        raise ValueError("adapters are served with a model that generates, and this one makes embeddings")
+    adapter_request = blindllama_adapters.load(core, adapters)
 
-    def prepare(request_id, prompt, task_asked_for, params, constraint, cache_salt, priority):
+    def prepare(request_id, prompt, task_asked_for, params, constraint, cache_salt, priority, adapter):
         if task_asked_for == "embed":
             params = PoolingParams(task="embed", **params)
         else:
@@ -134,6 +142,7 @@ def _load(arguments, device):
             tokens_input(prompt, cache_salt=cache_salt),
             params,
             supported_tasks=(task,),
+            lora_request=None if adapter is None else adapter_request(adapter),
             priority=priority,
         )
         _check_bad_words(request.sampling_params)
@@ -197,7 +206,7 @@ def _check_bad_words(params):
 
 def _warm_up_constraints(engine):
     """The first constraint loads libraries and reads the vocabulary, which takes seconds; nobody waits for their step yet."""
-    refused = engine.add(-1, [0], "generate", {"max_tokens": 1}, {"regex": "a"}, None, 0)
+    refused = engine.add(-1, [0], "generate", {"max_tokens": 1}, {"regex": "a"}, None, 0, None)
     if refused is not None:
         logging.getLogger("blindllama").warning("structured outputs do not work with this model: %s", refused[1])
         return
@@ -291,6 +300,10 @@ def _engine_args(settings):
     defaults = {"enforce_eager": True, "disable_log_stats": True, "enable_prefix_caching": False}
     if not any(given.get(f"{kind}_parallel_size", 1) > 1 for kind in ("tensor", "pipeline", "data")):
         defaults["distributed_executor_backend"] = "uni"
+    elif settings["adapters"]:
+        raise ValueError("adapters are not served with several devices: what guards them here does not reach vLLM's workers")
+    if "max_loras" in given and not settings["adapters"]:
+        raise ValueError("`max_loras` is set, and there are no adapters: add them under [[model.adapters]], or leave it out")
     arguments = defaults | given | {"model": settings["model"]}
     # The one backend that ends a grammar which costs too much; xgrammar holds a step up without end over an ambiguous one.
     constraints = {"backend": "guidance"} | given.get("structured_outputs_config", {})
@@ -318,10 +331,10 @@ class Engine:
         self._client_errors = client_errors
         self.shutdown = shutdown
 
-    def add(self, request_id, prompt, task, params, constraint, cache_salt, priority):
+    def add(self, request_id, prompt, task, params, constraint, cache_salt, priority, adapter):
         """None if the request was added; (True, text) if it is at fault, (False, type) if only its preparation failed."""
         try:
-            request = self._prepare(str(request_id), prompt, task, params, constraint, cache_salt, priority)
+            request = self._prepare(str(request_id), prompt, task, params, constraint, cache_salt, priority, adapter)
         except self._client_errors as refusal:
             return True, str(refusal)
         # A panic of a native library, which a constraint can provoke, is no Exception.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use blindllama_engine::{
-    Constraint, EmbedRequest, EmbeddingModel, GenerateRequest, Logprobs, ModelInfo, ModelTask, Sampling, SamplingDefaults,
-    Shortening, Stopping,
+    AdapterId, Constraint, EmbedRequest, EmbeddingModel, GenerateRequest, Logprobs, ModelInfo, ModelTask, Sampling,
+    SamplingDefaults, Shortening, Stopping,
 };
 use pyo3::{
     intern,
@@ -27,6 +27,7 @@ use crate::{
 };
 
 const GLUE: &str = include_str!("../python/blindllama_engine.py");
+const ADAPTERS: &str = include_str!("../python/blindllama_adapters.py");
 
 /// Why vLLM was not loaded. No request has been seen by then: the texts may be shown.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,7 @@ impl VllmCore {
             "python": settings.python.executable(),
             "private": private,
             "model": settings.model,
+            "adapters": settings.adapters,
             "engine_args": settings.engine_args,
             "device": settings.device,
         });
@@ -96,7 +98,8 @@ impl VllmCore {
             let info: Loaded = serde_json::from_str(&info)
                 .map_err(|error| LoadError { kind: "unexpected model description".to_owned(), message: error.to_string() })?;
             check_search_path(&info.search_path, &settings.python)?;
-            Ok((core, model_info(info)))
+            let adapters = settings.adapters.iter().map(|adapter| adapter.name.clone()).collect();
+            Ok((core, model_info(info, adapters)))
         })
     }
 
@@ -149,11 +152,21 @@ impl VllmCore {
     /// `None` where it was added; else whether the client is at fault, and the text for it or the exception's type.
     fn try_generate(&self, py: Python<'_>, id: RequestId, request: &GenerateRequest) -> PyResult<Option<(bool, String)>> {
         // Named in full, so that a new field of the seam cannot be forgotten here.
-        let GenerateRequest { prompt, max_tokens: _, sampling: _, stopping: _, logprobs: _, constraint, priority, cache_salt } =
-            request;
+        let GenerateRequest {
+            prompt,
+            max_tokens: _,
+            adapter,
+            sampling: _,
+            stopping: _,
+            logprobs: _,
+            constraint,
+            priority,
+            cache_salt,
+        } = request;
         let prompt = PyList::new(py, prompt)?;
         let constraint = constraint.as_ref().map(|constraint| structured_outputs(py, constraint)).transpose()?;
-        let arguments = (id, prompt, "generate", sampling_params(py, request)?, constraint, cache_salt, priority);
+        let adapter = adapter.map(AdapterId::index);
+        let arguments = (id, prompt, "generate", sampling_params(py, request)?, constraint, cache_salt, priority, adapter);
         self.0.bind(py).call_method1(intern!(py, "add"), arguments)?.extract()
     }
 
@@ -162,7 +175,7 @@ impl VllmCore {
         let EmbedRequest { prompt, dimensions, priority, cache_salt } = request;
         let prompt = PyList::new(py, prompt)?;
         let pooling_params = [("dimensions", dimensions)].into_py_dict(py)?;
-        let arguments = (id, prompt, "embed", pooling_params, py.None(), cache_salt, priority);
+        let arguments = (id, prompt, "embed", pooling_params, py.None(), cache_salt, priority, py.None());
         self.0.bind(py).call_method1(intern!(py, "add"), arguments)?.extract()
     }
 }
@@ -229,13 +242,14 @@ fn structured_outputs<'py>(py: Python<'py>, constraint: &Constraint) -> PyResult
 
 /// The glue as a module, its log relay connected. Imports nothing of vLLM yet.
 fn glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    let source = CString::new(GLUE)?;
-    let glue = PyModule::from_code(py, &source, c"blindllama_engine.py", c"blindllama_engine")?;
+    // Modules that are made from code are found by `import` as any other.
+    PyModule::from_code(py, &CString::new(ADAPTERS)?, c"blindllama_adapters.py", c"blindllama_adapters")?;
+    let glue = PyModule::from_code(py, &CString::new(GLUE)?, c"blindllama_engine.py", c"blindllama_engine")?;
     glue.call_method1("quieten", (log_relay::relay(py)?,))?;
     Ok(glue)
 }
 
-fn model_info(loaded: Loaded) -> ModelInfo {
+fn model_info(loaded: Loaded, adapters: Vec<String>) -> ModelInfo {
     let Defaults { temperature, top_p, top_k, min_p, presence_penalty, frequency_penalty, repetition_penalty, max_tokens } =
         loaded.sampling;
     ModelInfo {
@@ -257,6 +271,7 @@ fn model_info(loaded: Loaded) -> ModelInfo {
             repetition_penalty,
             max_tokens,
         },
+        adapters,
     }
 }
 

@@ -219,6 +219,7 @@ mod tests {
             dtype: "float32".to_owned(),
             engine: "none".to_owned(),
             sampling_defaults: SamplingDefaults::default(),
+            adapters: Vec::new(),
         };
         let ended = Mutex::new(mpsc::channel().1);
         let (queue, private_folder) = (RwLock::new(Some(queue)), PathBuf::new());

@@ -18,4 +18,4 @@ mod step_loop;
 
 pub use engine::{Exit, StartError, VllmEngine};
 pub use environment::{EnvironmentError, PythonEnvironment, SearchPathEntry};
-pub use settings::{Device, VllmSettings};
+pub use settings::{AdapterSettings, Device, VllmSettings};

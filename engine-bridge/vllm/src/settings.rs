@@ -13,6 +13,8 @@ pub struct VllmSettings {
     pub python: PythonEnvironment,
     /// The model: a folder, or the name of a model in the local hub cache.
     pub model: PathBuf,
+    /// LoRA adapters of the model; their names differ.
+    pub adapters: Vec<AdapterSettings>,
     /// Further fields of vLLM's `EngineArgs` by name (`dtype`, `max_model_len`, `gpu_memory_utilization` …). An unknown
     /// name, and `trust_remote_code = true`, refuse the start.
     pub engine_args: serde_json::Map<String, serde_json::Value>,
@@ -21,6 +23,15 @@ pub struct VllmSettings {
     pub queue: usize,
     /// What the model is meant to run on; the start is refused if the installed vLLM is built for something else.
     pub device: Device,
+}
+
+/// One LoRA adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdapterSettings {
+    /// What it is called in [`ModelInfo::adapters`](blindllama_engine::ModelInfo::adapters).
+    pub name: String,
+    /// Its folder, absolute, in PEFT's form: `adapter_config.json` and `adapter_model.safetensors`.
+    pub path: PathBuf,
 }
 
 /// What a model runs on.

@@ -8,6 +8,9 @@
     reason = "the exemption for tests does not reach the functions that the tests share"
 )]
 
+#[path = "real_vllm/adapters.rs"]
+mod adapters;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -129,6 +132,7 @@ fn start_with(model: PathBuf) -> VllmEngine {
     VllmEngine::start(VllmSettings {
         python: PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap(),
         model,
+        adapters: Vec::new(),
         engine_args: engine_args.as_object().unwrap().clone(),
         queue: 16,
         device: Device::Cpu,

@@ -13,13 +13,15 @@ use blindllama_gateway::config::{self, GatewayConfig, PcrIndex};
 
 use crate::error::GatewayError;
 
-/// Reads the configuration, with every link in the model's path resolved once: what is hashed and what is loaded must not be
+/// Reads the configuration, with every link in the paths of the model and its adapters resolved once: what is hashed and what is loaded must not be
 /// found by two walks over the same links.
 pub(crate) fn load_config(file: &Path) -> Result<GatewayConfig, GatewayError> {
     let mut config = GatewayConfig::load(file)?;
     config.model.name = Some(config.model.served_name());
-    let resolved = config.model.path.canonicalize();
-    config.model.path = resolved.map_err(|source| GatewayError::File { path: config.model.path.clone(), source })?;
+    let adapters = config.model.adapters.iter_mut().map(|adapter| &mut adapter.path);
+    for path in adapters.chain([&mut config.model.path]) {
+        *path = path.canonicalize().map_err(|source| GatewayError::File { path: path.clone(), source })?;
+    }
     Ok(config)
 }
 

@@ -11,7 +11,7 @@ use blindllama_attest::{
     policy::{self, ApplicationMeasurements, Platform, PolicyDocument, ReleaseStatus, TpmKind, TrustedAk, WeakeningSwitches},
     tpm::AttestationKey,
 };
-use blindllama_attest_tpm::{Tpm, measure::FolderSnapshot};
+use blindllama_attest_tpm::Tpm;
 use blindllama_engine_vllm::PythonEnvironment;
 use blindllama_gateway::{ServedModel, config::GatewayConfig};
 
@@ -19,7 +19,7 @@ use crate::{
     error::GatewayError,
     invocation::Invocation,
     machine::{launch_pcrs, load_config, open_tpm, parse_firmware_log, read_firmware_log},
-    release::{MeasuredCode, MeasuredModel, hash_weights, parts},
+    release::{MeasuredCode, MeasuredModel, find_weights, hash_weights, parts},
 };
 
 /// Seconds from a nonce to its verdict: a slow TPM quotes in under one.
@@ -86,7 +86,7 @@ fn explained_pcrs(log: &FirmwareLog, values: &BTreeMap<u8, Sha256Digest>) -> Vec
 fn release(config: &GatewayConfig, invocation: &Invocation) -> Result<policy::Release, GatewayError> {
     let python = PythonEnvironment::find(&config.engine.python)?;
     let code = MeasuredCode::measure(config, &python, invocation)?;
-    let weights = hash_weights(&FolderSnapshot::take(&config.model.path)?)?;
+    let weights = hash_weights(&find_weights(&config.model)?)?;
     let served = ServedModel::load(config.model.served_name(), &config.model.path)?;
     let model = MeasuredModel::new(&weights, served.template_source())?;
     Ok(policy::Release::new(config.model.served_name(), ReleaseStatus::Serving, parts(&code.events, &model)))

@@ -6,10 +6,10 @@ use blindllama_attest::{
 };
 use blindllama_attest_tpm::{
     launch::Code,
-    measure::{FolderSnapshot, PackageSources, PackagesSnapshot, measure_document, measure_own_binary},
+    measure::{ModelSnapshot, PackageSources, PackagesSnapshot, measure_document, measure_own_binary},
 };
 use blindllama_engine_vllm::PythonEnvironment;
-use blindllama_gateway::config::GatewayConfig;
+use blindllama_gateway::config::{GatewayConfig, ModelConfig};
 
 use crate::{error::GatewayError, invocation::Invocation, libraries, progress};
 
@@ -56,7 +56,7 @@ fn packages(config: &GatewayConfig, python: &PythonEnvironment) -> Result<Packag
 
 /// The model of one gateway.
 pub(crate) struct MeasuredModel {
-    /// The manifest of its folder.
+    /// The manifest of its folder, and of its adapters'.
     pub(crate) weights: MeasuredManifest,
     /// Its chat template's text.
     pub(crate) chat_template: MeasuredFile,
@@ -65,7 +65,7 @@ pub(crate) struct MeasuredModel {
 }
 
 impl MeasuredModel {
-    /// The model whose folder has this manifest.
+    /// The model that has this manifest.
     pub(crate) fn new(weights: &Manifest, chat_template: &str) -> Result<Self, GatewayError> {
         let template = chat_template.as_bytes().to_vec();
         let (weights, manifest) = described(weights)?;
@@ -73,8 +73,14 @@ impl MeasuredModel {
     }
 }
 
-/// Hashes every file of the model's folder.
-pub(crate) fn hash_weights(snapshot: &FolderSnapshot) -> Result<Manifest, GatewayError> {
+/// Finds the files of the model and of its adapters.
+pub(crate) fn find_weights(model: &ModelConfig) -> Result<ModelSnapshot, GatewayError> {
+    let adapters = model.adapters.iter().map(|adapter| (adapter.name.as_str(), adapter.path.as_path()));
+    Ok(ModelSnapshot::take(&model.path, adapters)?)
+}
+
+/// Hashes every file of the model and of its adapters.
+pub(crate) fn hash_weights(snapshot: &ModelSnapshot) -> Result<Manifest, GatewayError> {
     Ok(progress::shown("the model", snapshot.bytes(), |progress| snapshot.measure(progress))?)
 }
 

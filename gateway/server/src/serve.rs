@@ -3,11 +3,7 @@
 use std::{io, net::TcpListener, panic, path::Path, sync::Arc, thread};
 
 use blindllama_attest::{application::Manifest, binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array};
-use blindllama_attest_tpm::{
-    ApplicationLog, Tpm,
-    launch::Launch,
-    measure::{FolderSnapshot, PackagesSnapshot},
-};
+use blindllama_attest_tpm::{ApplicationLog, Tpm, launch::Launch, measure::PackagesSnapshot};
 use blindllama_engine_vllm::{PythonEnvironment, VllmEngine};
 use blindllama_gateway::{
     App, Limits, ServedModel,
@@ -24,7 +20,7 @@ use crate::{
     invocation::Invocation,
     logging,
     machine::{launch_pcrs, load_config, open_tpm, read_firmware_log},
-    release::{MeasuredCode, MeasuredModel, hash_weights},
+    release::{MeasuredCode, MeasuredModel, find_weights, hash_weights},
 };
 
 /// Runs the gateway until SIGINT or SIGTERM.
@@ -126,14 +122,13 @@ struct Loaded {
 }
 
 impl Loaded {
-    /// Hashes the model's folder while the engine starts, and compares it afterwards with what was there before.
+    /// Hashes the model and its adapters while the engine starts, and compares them afterwards with what was there before.
     fn load(config: &GatewayConfig, python: PythonEnvironment) -> Result<Self, GatewayError> {
-        let folder = &config.model.path;
-        let found = FolderSnapshot::take(folder)?;
+        let found = find_weights(&config.model)?;
         let loaded = thread::scope(|scope| {
             let hashing = scope.spawn(|| hash_weights(&found));
             tracing::info!("loading the model");
-            let served = ServedModel::load(config.model.served_name(), folder)?;
+            let served = ServedModel::load(config.model.served_name(), &config.model.path)?;
             let engine = VllmEngine::start(engine::settings(config, python))?;
             let weights = hashing.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
             Ok::<_, GatewayError>(Self { engine, served, weights })

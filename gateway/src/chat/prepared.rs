@@ -9,8 +9,9 @@ use crate::{
     generation::{Generation, TokenTexts},
     openai::{chat_request::ChatRequest, error::ApiError},
     output::OutputFormat,
-    parameters::{Delivery, IgnoredParameters},
+    parameters::Delivery,
     prompt::{Prompt, room},
+    remarks::Remarks,
     request_id::random_hex,
     speech::Speaking,
 };
@@ -40,13 +41,14 @@ impl PreparedChat {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(crate) fn new(app: &App, chat: ChatRequest, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
-        let ValidChat { source, parameters, logprobs, max_tokens, constraint, speech } = ValidChat::new(chat, app, ignored)?;
+    pub(crate) fn new(app: &App, chat: ChatRequest, remarks: &mut Remarks) -> Result<Self, ApiError> {
+        let ValidChat { model, source, parameters, logprobs, max_tokens, constraint, speech } =
+            ValidChat::new(chat, app, remarks)?;
         let prompt = Prompt::new(app, &source)?;
-        let model = app.engine.model();
-        let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
-        let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len)?;
-        let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
+        let info = app.engine.model();
+        let authors_limit = info.sampling_defaults.max_tokens.map(|limit| limit.min(info.max_model_len));
+        let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), info.max_model_len)?;
+        let requests = parameters.requests(model.adapter, &prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
         // The engine's grammar holds from the first token on: there is no room for thoughts.
         let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
         let speaking = Speaking {
@@ -60,7 +62,7 @@ impl PreparedChat {
         let head = Head {
             id: completion_id()?,
             created: unix_now(),
-            model: app.model.name.clone(),
+            model: model.name,
             fingerprint: app.fingerprint(),
             prompt_token_ids: parameters.return_token_ids.then_some(prompt.ids),
         };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     config::{ApiConfig, StructuredLimits},
-    models::generating,
+    models::{AskedModel, generating},
     openai::{
         chat_request::{ChatRequest, ReasoningEffort},
         error::ApiError,
@@ -14,8 +14,9 @@ use crate::{
         turns::turns,
     },
     output::ToolMode,
-    parameters::{IgnoredParameters, Parameters, check_answers, logprob_count, settle_unknown},
+    parameters::{Parameters, check_answers, logprob_count, settle_unknown},
     prompt::PromptSource,
+    remarks::Remarks,
     request_body::typed,
     speech::SpeechOptions,
     structured,
@@ -25,6 +26,7 @@ use crate::{
 
 /// A request that this gateway can serve. Only [`ValidChat::new`] makes one.
 pub(super) struct ValidChat {
+    pub(super) model: AskedModel,
     pub(super) source: PromptSource,
     pub(super) parameters: Parameters,
     /// Most likely tokens to report in each place of the answer.
@@ -40,11 +42,12 @@ impl ValidChat {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(mut chat: ChatRequest, app: &App, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
+    pub(super) fn new(mut chat: ChatRequest, app: &App, remarks: &mut Remarks) -> Result<Self, ApiError> {
         let mut sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
         let unknown = sampling.unknown().chain(chat.unknown()).collect();
-        settle_unknown(app.api.unknown_parameters, unknown, ignored)?;
-        let model = generating(app, &chat.model)?;
+        settle_unknown(app.api.unknown_parameters, unknown, remarks)?;
+        let asked = generating(app, &chat.model, remarks)?;
+        let model = app.engine.model();
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
@@ -68,7 +71,7 @@ impl ValidChat {
             role,
             echo,
         };
-        Ok(Self { source, parameters, logprobs, max_tokens, constraint, speech })
+        Ok(Self { model: asked, source, parameters, logprobs, max_tokens, constraint, speech })
     }
 }
 

@@ -18,8 +18,9 @@ use crate::{
         error::ApiError,
         usage::Usage,
     },
-    parameters::{Delivery, IgnoredParameters},
+    parameters::Delivery,
     prompt::{PlainPrompt, room},
+    remarks::Remarks,
     request_id::random_hex,
 };
 
@@ -49,9 +50,9 @@ impl PreparedCompletion {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(crate) fn new(app: &App, completion: CompletionRequest, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
-        let ValidCompletion { prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint } =
-            ValidCompletion::new(completion, app, ignored)?;
+    pub(crate) fn new(app: &App, completion: CompletionRequest, remarks: &mut Remarks) -> Result<Self, ApiError> {
+        let ValidCompletion { model, prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint } =
+            ValidCompletion::new(completion, app, remarks)?;
         let prompts = PlainPrompt::all(app, prompts, add_special_tokens, echo != Echo::None)?;
         let telling = Telling {
             echo,
@@ -68,11 +69,11 @@ impl PreparedCompletion {
             let max_tokens = fitting(&prompt, max_tokens, app.engine.model().max_model_len)?;
             // Each choice tells its prompt by itself, so each has to know the prompt's probabilities.
             let logprobs = Logprobs { sampled: telling.answer_rows(), prompt: telling.prompt_rows() };
-            let same = parameters.requests(&prompt.ids, max_tokens, None, constraint.as_ref())?;
+            let same = parameters.requests(model.adapter, &prompt.ids, max_tokens, None, constraint.as_ref())?;
             requests.extend(same.into_iter().map(|request| GenerateRequest { logprobs, ..request }));
             tellers.extend((0..parameters.n).map(|_| telling.teller(prompt.clone())));
         }
-        let head = Head { id: id()?, created: unix_now(), model: app.model.name.clone(), fingerprint: app.fingerprint(), echo };
+        let head = Head { id: id()?, created: unix_now(), model: model.name, fingerprint: app.fingerprint(), echo };
         let generation = Generation::new(app, requests, parameters.n, parameters.stop_strings, parameters.text)?;
         Ok(Self { generation, head, tellers, delivery: parameters.delivery })
     }

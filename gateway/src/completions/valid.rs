@@ -5,13 +5,14 @@ use blindllama_engine::Constraint;
 use super::telling::Echo;
 use crate::{
     App,
-    models::generating,
+    models::{AskedModel, generating},
     openai::{
         completion_request::{CompletionRequest, PromptInput, PromptParameter},
         error::ApiError,
         sampling::SamplingParameters,
     },
-    parameters::{IgnoredParameters, MOST_ANSWERS, Parameters, check_answers, known_tokens, logprob_count, settle_unknown},
+    parameters::{MOST_ANSWERS, Parameters, check_answers, known_tokens, logprob_count, settle_unknown},
+    remarks::Remarks,
     request_body::typed,
     structured,
 };
@@ -21,6 +22,7 @@ const DEFAULT_MAX_TOKENS: usize = 16;
 
 /// A request that this gateway can serve. Only [`ValidCompletion::new`] makes one.
 pub(super) struct ValidCompletion {
+    pub(super) model: AskedModel,
     pub(super) prompts: Vec<PromptInput>,
     pub(super) add_special_tokens: bool,
     pub(super) parameters: Parameters,
@@ -37,12 +39,13 @@ impl ValidCompletion {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(request: CompletionRequest, app: &App, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
+    pub(super) fn new(request: CompletionRequest, app: &App, remarks: &mut Remarks) -> Result<Self, ApiError> {
         let CompletionRequest { model: name, prompt, max_tokens, logprobs, echo, suffix, best_of, add_special_tokens, rest } =
             request;
         let mut sampling: SamplingParameters = typed(rest.into_map())?;
-        settle_unknown(app.api.unknown_parameters, sampling.unknown().collect(), ignored)?;
-        let model = generating(app, &name)?;
+        settle_unknown(app.api.unknown_parameters, sampling.unknown().collect(), remarks)?;
+        let asked = generating(app, &name, remarks)?;
+        let model = app.engine.model();
         if suffix.is_some() {
             return Err(
                 ApiError::invalid("suffix is not supported: this model continues text, and inserts none.").param("suffix")
@@ -68,7 +71,7 @@ impl ValidCompletion {
         }
         let logprobs = logprob_count("logprobs", logprobs, model)?;
         let add_special_tokens = add_special_tokens.unwrap_or(true);
-        Ok(Self { prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint })
+        Ok(Self { model: asked, prompts, add_special_tokens, parameters, logprobs, max_tokens, echo, constraint })
     }
 }
 

@@ -51,6 +51,12 @@ impl ConfigError {
     pub(super) fn invalid(file: &Path, error: figment::Error) -> Self {
         Self::Invalid { file: file.to_owned(), problems: error.into_iter().map(Problem::from).collect() }
     }
+
+    pub(super) fn adapter_called_as_model(file: &Path, name: &str) -> Self {
+        let reason = format!("an adapter is called {name:?} as the model is: it needs a name of its own");
+        let problem = Problem { key: "model.adapters".to_owned(), reason, from_environment: false };
+        Self::Invalid { file: file.to_owned(), problems: vec![problem] }
+    }
 }
 
 impl From<figment::Error> for Problem {

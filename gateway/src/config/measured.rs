@@ -6,7 +6,7 @@ use blindllama_attest::canonical_json::{NotCanonical, to_canonical_json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ApiConfig, Device, FormatChoice, GatewayConfig, LimitsConfig, PcrIndex, ReasoningFormat, ToolFormat};
+use super::{AdapterName, ApiConfig, Device, FormatChoice, GatewayConfig, LimitsConfig, PcrIndex, ReasoningFormat, ToolFormat};
 use crate::cors::AllowedOrigins;
 
 /// What the configuration means, without what differs between hosts of one release: addresses, paths, the number of
@@ -16,7 +16,7 @@ struct Measured<'a> {
     version: u32,
     server: MeasuredServer,
     http: MeasuredHttp<'a>,
-    model: MeasuredModel,
+    model: MeasuredModel<'a>,
     engine: MeasuredEngine<'a>,
     api: &'a ApiConfig,
     limits: &'a LimitsConfig,
@@ -35,10 +35,12 @@ struct MeasuredHttp<'a> {
 }
 
 #[derive(Serialize)]
-struct MeasuredModel {
+struct MeasuredModel<'a> {
     name: String,
     tool_call_parser: FormatChoice<ToolFormat>,
     reasoning_parser: FormatChoice<ReasoningFormat>,
+    /// What is behind the names is in the weights' manifest.
+    adapters: BTreeSet<&'a AdapterName>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,7 @@ impl GatewayConfig {
                 name: self.model.served_name(),
                 tool_call_parser: self.model.tool_call_parser,
                 reasoning_parser: self.model.reasoning_parser,
+                adapters: self.model.adapters.iter().map(|adapter| &adapter.name).collect(),
             },
             engine: MeasuredEngine {
                 device: self.engine.device,

@@ -3,6 +3,7 @@
 //! A variable `BLINDLLAMA_<SECTION>__<KEY>` overrides `<key>` of `[<section>]`: `BLINDLLAMA_SERVER__LISTEN`,
 //! `BLINDLLAMA_ENGINE__VLLM__DTYPE`.
 
+mod adapters;
 mod api;
 mod error;
 mod limits;
@@ -19,6 +20,7 @@ use figment::{
 };
 use serde::Deserialize;
 
+pub use adapters::{AdapterConfig, AdapterName};
 pub use api::{ApiConfig, UnknownParameters};
 pub use error::ConfigError;
 pub use limits::{LimitsConfig, StructuredLimits};
@@ -63,10 +65,15 @@ impl GatewayConfig {
             toml::from_str(&text).map_err(|source| ConfigError::NotToml { file: file.to_owned(), source: Box::new(source) })?;
         // Settings live in sections, so a variable without `__` is none of ours: the command line's own, perhaps.
         let environment = Env::prefixed("BLINDLLAMA_").filter(|key| key.as_str().contains("__")).split("__");
-        Figment::from(Serialized::from(table, Profile::Default))
+        let config: Self = Figment::from(Serialized::from(table, Profile::Default))
             .merge(environment)
             .extract()
-            .map_err(|error| ConfigError::invalid(file, error))
+            .map_err(|error| ConfigError::invalid(file, error))?;
+        let served = config.model.served_name();
+        if config.model.adapters.iter().any(|adapter| adapter.name.as_str() == served) {
+            return Err(ConfigError::adapter_called_as_model(file, &served));
+        }
+        Ok(config)
     }
 }
 

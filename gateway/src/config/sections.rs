@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::VllmArguments;
+use super::{AdapterConfig, VllmArguments, adapters::distinct};
 use crate::{
     cors::AllowedOrigins,
     output::{ReasoningFormat, ToolFormat},
@@ -67,6 +67,9 @@ pub struct ModelConfig {
     /// How the model marks its thinking, by the names of vLLM's `--reasoning-parser`.
     #[serde(default)]
     pub reasoning_parser: FormatChoice<ReasoningFormat>,
+    /// `[[model.adapters]]`: LoRA adapters, served beside the model.
+    #[serde(default, deserialize_with = "distinct")]
+    pub adapters: Vec<AdapterConfig>,
 }
 
 /// Which format a model writes.

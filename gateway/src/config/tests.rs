@@ -113,6 +113,9 @@ fn what_is_not_measured_is_refused_by_name() {
         "hf_token = \"hf_secret\"",
         "quantization = \"/srv/other\"",
         "override_generation_config = { a = [\"http://other\"] }",
+        "enable_lora = true",
+        "max_cpu_loras = 1",
+        "default_mm_loras = {}",
         "an_argument_of_the_future = 1",
     ] {
         let error = load(&edited("dtype = \"float32\"", argument)).unwrap_err();
@@ -166,6 +169,37 @@ fn a_model_is_run_as_what_is_served() {
         assert!(error.contains("is refused: only") && error.contains("are served"), "{error}");
     }
     assert!(load(&edited("dtype = \"float32\"", "runner = \"pooling\"\nconvert = \"embed\"")).is_ok());
+}
+
+fn with_adapters(adapters: &[(&str, &str)]) -> Result<GatewayConfig, String> {
+    let table = |&(name, path): &(&str, &str)| format!("[[model.adapters]]\nname = {name:?}\npath = {path:?}\n");
+    load(&edited("[engine]", &format!("{}[engine]", adapters.iter().map(table).collect::<String>())))
+}
+
+#[test]
+fn adapters_have_names_of_their_own_that_fit_into_paths() {
+    let config = with_adapters(&[("x", "one"), ("ft:a-model_1.5:x", "/two")]).unwrap();
+    let adapters: Vec<_> = config.model.adapters.iter().map(|adapter| (adapter.name.as_str(), adapter.path.to_str())).collect();
+    assert_eq!(adapters, [("x", Some("one")), ("ft:a-model_1.5:x", Some("/two"))]);
+    let long = "x".repeat(129);
+    for name in ["", "..", ".x", "-x", "a/b", "a b", "a\\b", "\u{e4}", "a%2fb", long.as_str()] {
+        let error = with_adapters(&[(name, "one")]).unwrap_err();
+        assert!(error.contains("model.adapters") && error.contains("is no name of an adapter"), "{name}: {error}");
+    }
+    let twice = with_adapters(&[("x", "one"), ("y", "two"), ("x", "two")]).unwrap_err();
+    assert!(twice.contains("model.adapters: two adapters are called \"x\""), "{twice}");
+    let error = with_adapters(&[("a", "one")]).unwrap_err();
+    assert!(error.contains("model.adapters: an adapter is called \"a\" as the model is"), "{error}");
+    let environment = [("BLINDLLAMA_MODEL__ADAPTERS", "[{name=x, path=one}]")];
+    assert_eq!(load_with(MINIMAL, &environment).unwrap().model.adapters[0].name.as_str(), "x");
+}
+
+#[test]
+fn adapters_are_measured_by_name() {
+    let measured = |adapters: &[(&str, &str)]| with_adapters(adapters).unwrap().measured().unwrap();
+    let expected = measured(&[("x", "one"), ("y", "two")]);
+    assert_eq!(measured(&[("y", "elsewhere"), ("x", "two")]), expected);
+    assert_ne!(measured(&[("x", "one"), ("z", "two")]), expected);
 }
 
 #[test]
@@ -227,6 +261,7 @@ fn what_changes_the_meaning_is_measured() {
         ("\"cpu\"", "\"cpu\"\nmax_requests = 1"),
         ("[tpm]", "[tpm]\npcrs = [14, 15]"),
         ("[tpm]", "[limits.structured]\nregex_bytes = 7\n[tpm]"),
+        ("[engine]", "[[model.adapters]]\nname = \"x\"\npath = \"adapters/x\"\n[engine]"),
     ] {
         assert_ne!(load(&edited(from, to)).unwrap().measured().unwrap(), measured, "{to}");
     }

@@ -19,7 +19,7 @@ impl VllmArguments {
 }
 
 /// Numbers, types and switches of the computation, its memory and its schedule.
-const ALLOWED: [&str; 39] = [
+const ALLOWED: [&str; 40] = [
     "async_scheduling",
     "attention_backend",
     "block_size",
@@ -41,6 +41,7 @@ const ALLOWED: [&str; 39] = [
     "long_prefill_token_threshold",
     "max_cudagraph_capture_size",
     "max_logprobs",
+    "max_loras",
     "max_long_partial_prefills",
     "max_model_len",
     "max_num_batched_tokens",
@@ -100,6 +101,9 @@ impl<'de> Deserialize<'de> for VllmArguments {
 fn refusal(name: &str) -> String {
     let reason = match name {
         "model" | "served_model_name" => "the model and its name are set in [model]",
+        "enable_lora" | "lora_modules" | "max_lora_rank" | "max_cpu_loras" => {
+            "it follows from the adapters under [[model.adapters]]"
+        }
         _ => "only arguments that change how the measured model is computed may be set, so that nothing beside it is loaded",
     };
     format!("{name} is refused: {reason}; these may be set: {}", ALLOWED.join(", "))

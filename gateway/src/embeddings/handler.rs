@@ -11,7 +11,7 @@ use crate::{
         embeddings::{EmbeddingsRequest, EncodingFormat},
         error::ApiError,
     },
-    parameters::IgnoredParameters,
+    remarks::Remarks,
     request_body::read_json,
 };
 
@@ -38,10 +38,10 @@ pub(crate) async fn create_embeddings(
 pub(crate) fn prepare(
     app: &App,
     asked: EmbeddingsRequest,
-    ignored: &mut IgnoredParameters,
+    remarks: &mut Remarks,
 ) -> Result<(Vec<EmbedRequest>, EncodingFormat), ApiError> {
     let ValidEmbeddings { inputs, max_tokens, encoding, dimensions, priority, cache_salt } =
-        ValidEmbeddings::new(asked, app, ignored)?;
+        ValidEmbeddings::new(asked, app, remarks)?;
     let prompts = tokenise(app, inputs, max_tokens)?;
     let request = |prompt| EmbedRequest { prompt, dimensions, priority, cache_salt: cache_salt.clone() };
     Ok((prompts.into_iter().map(request).collect(), encoding))

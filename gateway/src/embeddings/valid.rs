@@ -9,7 +9,8 @@ use crate::{
         embeddings::{EmbeddingsInput, EmbeddingsRequest, EncodingFormat},
         error::ApiError,
     },
-    parameters::{IgnoredParameters, cache_salt, priority, settle_unknown},
+    parameters::{cache_salt, priority, settle_unknown},
+    remarks::Remarks,
 };
 
 /// The most inputs of a request, as with OpenAI.
@@ -39,8 +40,8 @@ impl ValidEmbeddings {
     ///
     /// # Errors
     /// 400 or 404, naming the parameter at fault.
-    pub(super) fn new(request: EmbeddingsRequest, app: &App, ignored: &mut IgnoredParameters) -> Result<Self, ApiError> {
-        settle_unknown(app.api.unknown_parameters, request.rest.paths("").collect(), ignored)?;
+    pub(super) fn new(request: EmbeddingsRequest, app: &App, remarks: &mut Remarks) -> Result<Self, ApiError> {
+        settle_unknown(app.api.unknown_parameters, request.rest.paths("").collect(), remarks)?;
         let embeds = embedding(app, &request.model)?;
         let model = app.engine.model();
         Ok(Self {

@@ -7,11 +7,11 @@ use serde::Serialize;
 pub struct ModelList<'a> {
     /// Always `list`.
     pub object: &'static str,
-    /// The one model that is served.
-    pub data: [Model<'a>; 1],
+    /// The model that is served, then its adapters.
+    pub data: Vec<Model<'a>>,
 }
 
-/// A model.
+/// A model, or an adapter of it.
 #[derive(Serialize)]
 pub struct Model<'a> {
     /// The id to ask for.
@@ -22,7 +22,7 @@ pub struct Model<'a> {
     pub created: u64,
     /// Who serves it.
     pub owned_by: &'static str,
-    /// The model that this one is made of; itself, for it is no adapter.
+    /// The model that this one is made of; itself where it is no adapter.
     pub root: &'a str,
     /// The model that an adapter belongs to.
     pub parent: Option<&'a str>,

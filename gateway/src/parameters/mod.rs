@@ -5,7 +5,7 @@ mod sampling;
 mod stopping;
 mod unknown;
 
-use blindllama_engine::{Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, Stopping};
+use blindllama_engine::{AdapterId, Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, Stopping};
 
 pub(crate) use bounds::{at_most, between, logprob_count};
 pub(crate) use sampling::known_tokens;
@@ -112,12 +112,13 @@ impl Parameters {
         })
     }
 
-    /// The engine's requests for all answers to one prompt.
+    /// The engine's requests for all answers to one prompt, by the model or by an adapter of it.
     ///
     /// # Errors
     /// 400 if the answer could not have as many tokens as it must have.
     pub(crate) fn requests(
         &self,
+        adapter: Option<AdapterId>,
         prompt: &[u32],
         max_tokens: usize,
         logprobs: Option<u32>,
@@ -134,6 +135,7 @@ impl Parameters {
         let request = |index: u32| GenerateRequest {
             prompt: prompt.to_vec(),
             max_tokens,
+            adapter,
             // As in vLLM, so that a seed gives the same answers here and there.
             sampling: Sampling { seed: self.sampling.seed.map(|seed| seed.wrapping_add(index.into())), ..self.sampling.clone() },
             stopping: self.stopping.clone(),

@@ -17,6 +17,7 @@ fn model() -> ModelInfo {
         dtype: String::new(),
         engine: String::new(),
         sampling_defaults: SamplingDefaults { temperature: Some(0.6), top_k: Some(50), ..SamplingDefaults::default() },
+        adapters: Vec::new(),
     }
 }
 
@@ -145,7 +146,7 @@ fn without_a_salt_nobody_shares_a_prefix_cache() {
 #[test]
 fn answers_to_one_prompt_differ_in_their_seed_alone() {
     let parameters = valid(json!({"n": 3, "seed": 7, "prompt_logprobs": 1, "min_tokens": 9}));
-    let requests = parameters.requests(&[1, 2], 9, Some(2), Some(&Constraint::JsonObject)).unwrap();
+    let requests = parameters.requests(None, &[1, 2], 9, Some(2), Some(&Constraint::JsonObject)).unwrap();
     assert_eq!(requests.iter().map(|request| request.sampling.seed).collect::<Vec<_>>(), [Some(7), Some(8), Some(9)]);
     let prompt_logprobs: Vec<_> = requests.iter().map(|request| request.logprobs.prompt).collect();
     assert_eq!(prompt_logprobs, [Some(1), None, None]);
@@ -154,8 +155,8 @@ fn answers_to_one_prompt_differ_in_their_seed_alone() {
         assert_eq!(request.stopping.min_tokens, 9);
         assert!(request.constraint == Some(Constraint::JsonObject));
     }
-    assert_eq!(valid(json!({"n": 2})).requests(&[1], 4, None, None).unwrap()[1].sampling.seed, None);
+    assert_eq!(valid(json!({"n": 2})).requests(None, &[1], 4, None, None).unwrap()[1].sampling.seed, None);
     // The context may leave less room than was asked for.
-    let error = parameters.requests(&[1, 2], 8, None, None).err().unwrap();
+    let error = parameters.requests(None, &[1, 2], 8, None, None).err().unwrap();
     assert_eq!(serde_json::to_value(error.body()).unwrap()["error"]["param"], "min_tokens");
 }

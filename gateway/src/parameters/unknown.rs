@@ -5,7 +5,7 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
 };
 
-use crate::{config::UnknownParameters, openai::error::ApiError};
+use crate::{config::UnknownParameters, openai::error::ApiError, remarks::Remarks};
 
 /// Names the parameters that were ignored, separated by commas.
 pub(crate) const X_IGNORED: HeaderName = HeaderName::from_static("x-blindllama-ignored-parameters");
@@ -34,15 +34,11 @@ impl IgnoredParameters {
     }
 }
 
-/// Refuses what is not known, or, where the configuration says so, leaves its names in `ignored`.
+/// Refuses what is not known, or, where the configuration says so, leaves its names in `remarks`.
 ///
 /// # Errors
 /// 400 with all of `paths`.
-pub(crate) fn settle_unknown(
-    policy: UnknownParameters,
-    paths: Vec<String>,
-    ignored: &mut IgnoredParameters,
-) -> Result<(), ApiError> {
+pub(crate) fn settle_unknown(policy: UnknownParameters, paths: Vec<String>, remarks: &mut Remarks) -> Result<(), ApiError> {
     let Some(first) = paths.first() else { return Ok(()) };
     match policy {
         UnknownParameters::Refuse => {
@@ -50,7 +46,7 @@ pub(crate) fn settle_unknown(
             Err(ApiError::invalid(message).param(first.clone()).code("unsupported_parameter"))
         }
         UnknownParameters::Ignore => {
-            *ignored = IgnoredParameters::new(&paths);
+            remarks.ignored = IgnoredParameters::new(&paths);
             Ok(())
         }
     }

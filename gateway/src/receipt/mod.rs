@@ -12,6 +12,6 @@ mod stream;
 
 pub(crate) use connection::number_requests;
 pub(crate) use middleware::{X_RECEIPT, receipted};
-pub(crate) use open::TokenCounts;
+pub(crate) use open::{TokenCounts, name_model};
 pub(crate) use signer::ReceiptSigner;
 pub(crate) use stream::{StreamEnd, StreamReceipt};

@@ -28,6 +28,8 @@ pub(crate) struct OpenReceipt {
     path: String,
     request_id: RequestId,
     request_hash: RequestHash,
+    /// The name of what answers: the served model's until the request has said another one.
+    model: String,
     connection_sequence: u64,
     received_at: u64,
 }
@@ -44,6 +46,13 @@ pub(crate) struct TokenCounts {
 impl From<Usage> for TokenCounts {
     fn from(usage: Usage) -> Self {
         Self { prompt: u64::try_from(usage.prompt_tokens).ok(), completion: u64::try_from(usage.completion_tokens).ok() }
+    }
+}
+
+/// Says which model's name the receipt of `request` will have, where it gets one.
+pub(crate) fn name_model(request: &HttpRequest, name: &str) {
+    if let Some(open) = request.extensions_mut().get_mut::<OpenReceipt>() {
+        name.clone_into(&mut open.model);
     }
 }
 
@@ -67,7 +76,8 @@ impl OpenReceipt {
         }
         let (method, path) = (method.to_owned(), path.to_owned());
         let request_hash = RequestHash::of(request);
-        Ok(Self { app, signer, method, path, request_id, request_hash, connection_sequence, received_at })
+        let model = app.model.name.clone();
+        Ok(Self { app, signer, method, path, request_id, request_hash, model, connection_sequence, received_at })
     }
 
     /// Takes the receipt over from the middleware: whoever has it has to see to it that the response ends with it.
@@ -98,7 +108,7 @@ impl OpenReceipt {
             request_sha256: self.request_hash.digest(),
             response_sha256,
             binding_digest: binding.digest().digest(),
-            model: ReceiptModel { name: self.app.model.name.clone(), weights_sha256: binding.model_sha256 },
+            model: ReceiptModel { name: self.model, weights_sha256: binding.model_sha256 },
             prompt_tokens: tokens.prompt,
             completion_tokens: tokens.completion,
             connection_sequence: self.connection_sequence,

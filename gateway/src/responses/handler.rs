@@ -19,8 +19,8 @@ pub(crate) async fn create_response(
     let permit = app.admission.admit()?;
     let seal = ReasoningSeal::of(&request)?;
     let PreparedResponse { generation, head, speech, output, delivery } =
-        read_json(&app, &request, body, app.max_body_bytes, move |app, asked, ignored| {
-            PreparedResponse::new(app, asked, seal, ignored)
+        read_json(&app, &request, body, app.max_body_bytes, move |app, asked, remarks| {
+            PreparedResponse::new(app, asked, seal, remarks)
         })
         .await?;
     let answers = Answers::start(&app, generation, permit)?;

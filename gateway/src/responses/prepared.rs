@@ -15,8 +15,9 @@ use crate::{
         response_request::ResponseRequest,
     },
     output::OutputFormat,
-    parameters::{Delivery, IgnoredParameters},
+    parameters::Delivery,
     prompt::{Prompt, PromptSource, room},
+    remarks::Remarks,
     request_id::random_hex,
     speech::{Speaking, Speech},
 };
@@ -47,17 +48,27 @@ impl PreparedResponse {
         app: &App,
         asked: ResponseRequest,
         seal: web::Data<ReasoningSeal>,
-        ignored: &mut IgnoredParameters,
+        remarks: &mut Remarks,
     ) -> Result<Self, ApiError> {
-        let ValidResponse { turns, rendering, parameters, logprobs, max_tokens, constraint, speech, sealed_reasoning, asked } =
-            ValidResponse::new(asked, app, &seal, ignored)?;
+        let ValidResponse {
+            model,
+            turns,
+            rendering,
+            parameters,
+            logprobs,
+            max_tokens,
+            constraint,
+            speech,
+            sealed_reasoning,
+            asked,
+        } = ValidResponse::new(asked, app, &seal, remarks)?;
         let in_input = |error: ApiError| error.renamed("messages", "input");
         let source = PromptSource { turns, rendering, template: None, add_special_tokens: false };
         let prompt = Prompt::new(app, &source).map_err(in_input)?;
-        let model = app.engine.model();
-        let authors_limit = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
-        let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), model.max_model_len).map_err(in_input)?;
-        let requests = parameters.requests(&prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
+        let info = app.engine.model();
+        let authors_limit = info.sampling_defaults.max_tokens.map(|limit| limit.min(info.max_model_len));
+        let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), info.max_model_len).map_err(in_input)?;
+        let requests = parameters.requests(model.adapter, &prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
         // The engine's grammar holds from the first token on: there is no room for thoughts.
         let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
         let speaking = Speaking {
@@ -68,7 +79,7 @@ impl PreparedResponse {
             texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), false),
             options: speech,
         };
-        let head = Head { id: response_id()?, created: unix_now(), model: app.model.name.clone(), asked };
+        let head = Head { id: response_id()?, created: unix_now(), model: model.name, asked };
         let generation = Generation::new(app, requests, 1, parameters.stop_strings, parameters.text)?;
         let events = Events::new(parameters.delivery != Delivery::Whole);
         let output = Output::new(events, sealed_reasoning.then_some(seal));

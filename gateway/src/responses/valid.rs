@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{conversation::turns, sealed_reasoning::ReasoningSeal};
 use crate::{
     App,
-    models::generating,
+    models::{AskedModel, generating},
     openai::{
         chat_request::ReasoningEffort,
         error::ApiError,
@@ -17,7 +17,8 @@ use crate::{
         tools::{Tool, ToolChoiceMode},
     },
     output::ToolMode,
-    parameters::{IgnoredParameters, Parameters, logprob_count, settle_unknown},
+    parameters::{Parameters, logprob_count, settle_unknown},
+    remarks::Remarks,
     request_body::typed,
     speech::SpeechOptions,
     structured::text_constraint,
@@ -34,6 +35,7 @@ const OF_COMPLETIONS: [&str; 5] = ["n", "response_format", "prompt_logprobs", "r
 
 /// A request that this gateway can serve. Only [`ValidResponse::new`] makes one.
 pub(super) struct ValidResponse {
+    pub(super) model: AskedModel,
     pub(super) turns: Vec<Turn>,
     pub(super) rendering: Rendering,
     pub(super) parameters: Parameters,
@@ -58,7 +60,7 @@ impl ValidResponse {
         mut asked: ResponseRequest,
         app: &App,
         seal: &ReasoningSeal,
-        ignored: &mut IgnoredParameters,
+        remarks: &mut Remarks,
     ) -> Result<Self, ApiError> {
         refuse_kept(&asked)?;
         let tools = tools(&asked)?;
@@ -66,8 +68,9 @@ impl ValidResponse {
         let foreign = of_completions(&mut rest);
         let mut sampling: SamplingParameters = typed(rest)?;
         let unknown = foreign.into_iter().chain(sampling.unknown()).chain(asked.unknown()).collect();
-        settle_unknown(app.api.unknown_parameters, unknown, ignored)?;
-        let model = generating(app, &asked.model)?;
+        settle_unknown(app.api.unknown_parameters, unknown, remarks)?;
+        let named = generating(app, &asked.model, remarks)?;
+        let model = app.engine.model();
         let (format, limits) = (&app.model.output, &app.structured_limits);
         let choice = asked.tool_choice.as_ref().map(ResponseToolChoice::to_choice);
         // OpenAI's default says nothing without tools.
@@ -120,6 +123,7 @@ impl ValidResponse {
             echo: None,
         };
         Ok(Self {
+            model: named,
             turns: turns(repeated.instructions.as_deref(), asked.input, seal)?,
             rendering: rendering(tools.as_deref(), effort),
             parameters,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     App,
     chat::prompt_source,
+    models::known,
     openai::{
         chat_request::ChatRequest,
         completion_request::PromptInput,
@@ -13,9 +14,10 @@ use crate::{
         sampling::SamplingParameters,
         tokenization::{DetokenizeRequest, Detokenized, TokenizeRequest, TokenizeText, Tokenized},
     },
-    parameters::{IgnoredParameters, known_tokens, settle_unknown},
+    parameters::{known_tokens, settle_unknown},
     prompt::{PlainPrompt, Prompt},
     receipt::TokenCounts,
+    remarks::Remarks,
     request_body::{read_json, typed},
     whole_answer::{document, response},
 };
@@ -35,14 +37,14 @@ pub(crate) async fn detokenize(app: web::Data<App>, request: HttpRequest, body: 
 }
 
 /// The whole answer: it is about as large as the request.
-pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, ignored: &mut IgnoredParameters) -> Result<Vec<u8>, ApiError> {
+pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, remarks: &mut Remarks) -> Result<Vec<u8>, ApiError> {
     let TokenizeRequest { model, prompt, return_token_strs, rest } = asked;
-    check_model(app, model.as_deref())?;
+    check_model(app, model.as_deref(), remarks)?;
     let mut rest = rest.into_map();
     let tokens = match prompt {
         Some(text) if rest.get("messages").is_none_or(Value::is_null) => {
             let TokenizeText { add_special_tokens, unknown } = typed(rest)?;
-            settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), ignored)?;
+            settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), remarks)?;
             let text = vec![PromptInput::Text(text)];
             let mut prompts = PlainPrompt::all(app, text, add_special_tokens.unwrap_or(true), false)?;
             prompts.pop().map(|prompt| prompt.ids).unwrap_or_default()
@@ -50,7 +52,7 @@ pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, ignored: &mut Ignored
         Some(_) => return Err(ApiError::invalid("prompt and messages exclude each other.").param("prompt")),
         None => {
             rest.insert("model".to_owned(), app.model.name.clone().into());
-            chat_tokens(app, typed(rest)?, ignored)?
+            chat_tokens(app, typed(rest)?, remarks)?
         }
     };
     let names = return_token_strs.unwrap_or(false).then(|| app.model.tokenizer.names(&tokens));
@@ -59,26 +61,27 @@ pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, ignored: &mut Ignored
 }
 
 /// A chat completion request is taken as it would be sent there; what has no part in its prompt has no effect here.
-fn chat_tokens(app: &App, mut chat: ChatRequest, ignored: &mut IgnoredParameters) -> Result<Vec<u32>, ApiError> {
+fn chat_tokens(app: &App, mut chat: ChatRequest, remarks: &mut Remarks) -> Result<Vec<u32>, ApiError> {
     let sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
-    settle_unknown(app.api.unknown_parameters, sampling.unknown().chain(chat.unknown()).collect(), ignored)?;
+    settle_unknown(app.api.unknown_parameters, sampling.unknown().chain(chat.unknown()).collect(), remarks)?;
     Ok(Prompt::new(app, &prompt_source(&mut chat, &app.api)?)?.ids)
 }
 
 /// The whole answer: it is about as large as the request.
-pub(crate) fn detokenized(app: &App, asked: DetokenizeRequest, ignored: &mut IgnoredParameters) -> Result<Vec<u8>, ApiError> {
+pub(crate) fn detokenized(app: &App, asked: DetokenizeRequest, remarks: &mut Remarks) -> Result<Vec<u8>, ApiError> {
     let DetokenizeRequest { model, tokens, unknown } = asked;
-    settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), ignored)?;
-    check_model(app, model.as_deref())?;
+    settle_unknown(app.api.unknown_parameters, unknown.paths("").collect(), remarks)?;
+    check_model(app, model.as_deref(), remarks)?;
     known_tokens("tokens", &tokens, app.engine.model())?;
     let mut prompts = PlainPrompt::all(app, vec![PromptInput::Tokens(tokens)], false, true)?;
     let prompt = prompts.pop().and_then(|prompt| prompt.text).unwrap_or_default();
     document(&Detokenized { prompt })
 }
 
-fn check_model(app: &App, name: Option<&str>) -> Result<(), ApiError> {
-    match name {
-        Some(name) if name != app.model.name => Err(ApiError::model_not_found(name)),
-        _ => Ok(()),
+fn check_model(app: &App, name: Option<&str>, remarks: &mut Remarks) -> Result<(), ApiError> {
+    if let Some(name) = name {
+        known(app, name)?;
+        remarks.model = Some(name.to_owned());
     }
+    Ok(())
 }

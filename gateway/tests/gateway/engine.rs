@@ -27,7 +27,7 @@ pub(crate) type Requests = mpsc::UnboundedReceiver<(GenerateRequest, OutputSende
 pub(crate) type Embeds = mpsc::UnboundedReceiver<(EmbedRequest, EmbeddingSender)>;
 
 impl ScriptedEngine {
-    pub(crate) fn new(task: ModelTask, max_model_len: usize) -> (Self, Requests, Embeds) {
+    pub(crate) fn new(task: ModelTask, adapters: Vec<String>, max_model_len: usize) -> (Self, Requests, Embeds) {
         let (requests, receiver) = mpsc::unbounded_channel();
         let (embeds, embed_receiver) = mpsc::unbounded_channel();
         let model = ModelInfo {
@@ -40,6 +40,7 @@ impl ScriptedEngine {
             dtype: "float32".to_owned(),
             engine: "scripted".to_owned(),
             sampling_defaults: SamplingDefaults { temperature: Some(0.5), ..SamplingDefaults::default() },
+            adapters,
         };
         let engine = Self { model, requests, embeds, refusal: Mutex::new(None), alive: AtomicBool::new(true) };
         (engine, receiver, embed_receiver)

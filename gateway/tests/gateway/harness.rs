@@ -62,6 +62,7 @@ pub(crate) struct Setup {
     pub(crate) tools: FormatChoice<ToolFormat>,
     pub(crate) reasoning: FormatChoice<ReasoningFormat>,
     pub(crate) task: ModelTask,
+    pub(crate) adapters: Vec<String>,
     pub(crate) structured: StructuredLimits,
     pub(crate) size: Size,
 }
@@ -101,7 +102,7 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(setup: Setup) -> Self {
-        let Setup { allow_origins, api, tools, reasoning, task, structured, size } = setup;
+        let Setup { allow_origins, api, tools, reasoning, task, adapters, structured, size } = setup;
         log::collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-chatml");
         let model = ServedModel::load(MODEL.to_owned(), &folder).unwrap().reading(tools, reasoning);
@@ -113,7 +114,7 @@ impl Gateway {
             hpke_public_key: None,
             model_sha256: Sha256Digest::of(&[b"weights"]),
         };
-        let (engine, requests, embeds) = ScriptedEngine::new(task, size.context);
+        let (engine, requests, embeds) = ScriptedEngine::new(task, adapters, size.context);
         let engine = Arc::new(engine);
         let attester = Arc::new(ScriptedAttester { binding: binding.clone() });
         let limits = Limits {

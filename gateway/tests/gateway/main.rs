@@ -1,6 +1,8 @@
 //! The gateway in-process: real TLS, a real tokenizer and template, a scripted engine.
 
 #[cfg(test)]
+mod adapters;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod attestation;

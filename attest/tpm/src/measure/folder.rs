@@ -59,6 +59,19 @@ pub enum ChangedFile {
     Unreadable(#[from] MeasureError),
 }
 
+impl ChangedFile {
+    /// The same, of a folder that is part of a larger one: `prefix` stands before its paths.
+    pub(super) fn below(self, prefix: &str) -> Self {
+        let below = |path| format!("{prefix}{path}");
+        match self {
+            Self::Added { path } => Self::Added { path: below(path) },
+            Self::Removed { path } => Self::Removed { path: below(path) },
+            Self::Altered { path } => Self::Altered { path: below(path) },
+            moved_or_unreadable => moved_or_unreadable,
+        }
+    }
+}
+
 impl FolderSnapshot {
     /// Finds every file below `folder`, hidden ones included. Links are resolved: what counts is the content that a reader of
     /// the folder would see. Nothing is read yet.

@@ -7,12 +7,14 @@ mod file;
 mod folder;
 mod hashing;
 mod mapped;
+mod model;
 mod packages;
 
 use std::{io, path::PathBuf};
 
 pub use file::{measure_document, measure_own_binary};
 pub use folder::{ChangedFile, FolderSnapshot};
+pub use model::ModelSnapshot;
 pub use packages::{PackageSources, PackagesSnapshot};
 
 /// Told how many bytes were hashed since it was told before, by any thread.
@@ -58,6 +60,28 @@ pub enum MeasureError {
     UnknownMaps {
         /// Counted from 1.
         line: usize,
+    },
+    /// A model's folder has files where those of adapters are in the manifest.
+    #[error("{path:?} is where the manifest has adapters: no file of the model may be below `adapters`")]
+    AdaptersPlace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder holds no LoRA adapter.
+    #[error("{folder:?} holds no LoRA adapter in PEFT's form: {missing} is missing")]
+    NoAdapter {
+        /// The folder.
+        folder: PathBuf,
+        /// The file that it has not.
+        missing: &'static str,
+    },
+    /// An adapter's weights are there in a form that can do more than hold numbers.
+    #[error(
+        "{path:?} is refused: adapters are loaded from safetensors only, so save it as adapter_model.safetensors and remove it"
+    )]
+    Pickled {
+        /// The file.
+        path: PathBuf,
     },
     /// There is nothing to measure.
     #[error("{path:?} holds no files")]

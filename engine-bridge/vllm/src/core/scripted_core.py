@@ -84,8 +84,8 @@ class Core:
 def engine(glue, canary):
     prepared = {}
 
-    def prepare(request_id, prompt, task, sampling, constraint, cache_salt, priority):
-        rest = {"constraint": constraint, "cache_salt": cache_salt, "priority": priority}
+    def prepare(request_id, prompt, task, sampling, constraint, cache_salt, priority, adapter):
+        rest = {"constraint": constraint, "cache_salt": cache_salt, "priority": priority, "adapter": adapter}
         prepared[request_id] = json.dumps({"prompt": prompt, "task": task, **sampling, **rest})
         if prompt[0] == REFUSED:
             raise ValueError(canary)

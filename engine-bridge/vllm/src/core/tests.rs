@@ -88,7 +88,7 @@ fn engine_args(given: &serde_json::Value, bfloat16_is_fast: bool) -> serde_json:
         glue.setattr("_bfloat16_is_fast", PyCFunction::new_closure(py, None, None, move |_, _| bfloat16_is_fast).unwrap())
             .unwrap();
         let json = py.import("json").unwrap();
-        let settings = json!({"device": "cpu", "model": "m", "engine_args": given}).to_string();
+        let settings = json!({"device": "cpu", "model": "m", "adapters": [], "engine_args": given}).to_string();
         let settings = json.call_method1("loads", (settings,)).unwrap();
         let arguments = glue.call_method1("_engine_args", (settings,)).unwrap();
         let text: String = json.call_method1("dumps", (arguments,)).unwrap().extract().unwrap();
@@ -193,6 +193,36 @@ fn prepared(work: &Work) -> serde_json::Value {
     serde_json::from_str(&prepared).unwrap()
 }
 
+fn model_with_adapters(names: &[&str]) -> ModelInfo {
+    let loaded = json!({"embedding": null, "max_model_len": 16, "vocab_size": 10, "max_logprobs": 0,
+        "schedules_by_priority": false, "prefix_caching": false, "dtype": "float32", "version": "0", "sampling": {},
+        "search_path": []});
+    model_info(serde_json::from_value(loaded).unwrap(), names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn only_adapters_that_are_loaded_can_be_asked_for() {
+    let model = model_with_adapters(&["first", "second"]);
+    assert_eq!(model.adapter("second").map(AdapterId::index), Some(1));
+    assert_eq!(model.adapter("third"), None);
+}
+
+#[test]
+fn adapters_need_one_device_and_their_arguments_need_adapters() {
+    let refused = |adapters: serde_json::Value, given: serde_json::Value| {
+        attached(|py| {
+            let json = py.import("json").unwrap();
+            let settings = json!({"device": "cpu", "model": "m", "adapters": adapters, "engine_args": given}).to_string();
+            let settings = json.call_method1("loads", (settings,)).unwrap();
+            glue(py).unwrap().call_method1("_engine_args", (settings,)).err().map(|error| error.to_string())
+        })
+    };
+    let one = || json!([{"name": "a", "path": "/a"}]);
+    assert_eq!(refused(one(), json!({"max_loras": 1})), None);
+    assert!(refused(one(), json!({"tensor_parallel_size": 2})).unwrap().contains("several devices"));
+    assert!(refused(json!([]), json!({"max_loras": 1})).unwrap().contains("there are no adapters"));
+}
+
 #[test]
 fn every_parameter_reaches_vllm_by_its_name() {
     let sampling = Sampling {
@@ -209,6 +239,7 @@ fn every_parameter_reaches_vllm_by_its_name() {
         allowed_token_ids: vec![3, 4],
     };
     let request = GenerateRequest {
+        adapter: model_with_adapters(&["first", "second"]).adapter("second"),
         sampling,
         stopping: Stopping { stop_token_ids: vec![9], ignore_eos: true, min_tokens: 2 },
         logprobs: Logprobs { sampled: Some(0), prompt: Some(5) },
@@ -221,7 +252,7 @@ fn every_parameter_reaches_vllm_by_its_name() {
         "presence_penalty": 1.0, "frequency_penalty": -1.0, "repetition_penalty": 1.5, "seed": -3, "ignore_eos": true,
         "min_tokens": 2, "logprobs": 0, "prompt_logprobs": 5, "logit_bias": {"7": -100.0}, "bad_words": ["a"],
         "allowed_token_ids": [3, 4], "stop_token_ids": [9], "constraint": {"choice": ["x"]}, "priority": -1,
-        "cache_salt": "salt"});
+        "cache_salt": "salt", "adapter": 1});
     assert_eq!(prepared(&Work::Generate(Box::new(request))), expected);
 }
 
@@ -268,8 +299,8 @@ fn an_embedding_crosses_as_float32_beside_tokens() {
 
 #[test]
 fn every_parameter_of_an_embedding_reaches_vllm_by_its_name() {
-    let expected =
-        json!({"prompt": [1, 2], "task": "embed", "dimensions": 3, "constraint": null, "priority": 2, "cache_salt": "salt"});
+    let expected = json!({"prompt": [1, 2], "task": "embed", "dimensions": 3, "constraint": null, "priority": 2, "cache_salt": "salt",
+            "adapter": null});
     assert_eq!(prepared(&embed(vec![1, 2])), expected);
     assert!(matches!(scripted().add(1, &embed(vec![901])), Err(AddError::Refused(_))));
 }

@@ -162,6 +162,8 @@ import gc
 from vllm.lora.request import LoRARequest
 from vllm.lora.worker_manager import LRUCacheWorkerLoRAManager
 
+# vLLM freezes what it has made by the end of its start, which hides it from the collector.
+gc.unfreeze()
 manager, = [found for found in gc.get_objects() if type(found) is LRUCacheWorkerLoRAManager]
 assert manager.list_adapters() == {1, 2, 3}
 manager.remove_adapter(1)

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ENGINE ?= cpu
 export ENGINE
 
-.PHONY: run test bench fuzz setup build lint fmt differential clean
+.PHONY: run test bench fuzz schemathesis setup build lint fmt differential clean
 
 run: build
 	@scripts/run.sh
@@ -30,6 +30,13 @@ build: setup
 # Fuzzes every parser of untrusted bytes: SECONDS_EACH=60 for each target.
 fuzz:
 	@scripts/fuzz.sh $(SECONDS_EACH)
+
+# Sends requests that are generated from the OpenAPI document, good and bad, for SECONDS (600) from the seed SEED (1).
+schemathesis: setup
+	@. scripts/phase.sh; phase "Python clients for the tests" scripts/python.sh sdk
+	@. scripts/phase.sh; phase "tiny models" scripts/model.sh tiny
+	cargo build --locked --workspace --bins
+	SCHEMATHESIS_SECONDS=$(or $(SECONDS),600) SCHEMATHESIS_SEED=$(or $(SEED),1) cargo test --locked -p blindllama-tests -- as_documented
 
 lint:
 	cargo fmt --all --check

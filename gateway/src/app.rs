@@ -8,6 +8,7 @@ use std::{
 };
 
 use blindllama_engine::Engine;
+use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     config::{ApiConfig, FormatChoice, ReasoningFormat, StructuredLimits, ToolFormat},
     cpu_pool::CpuPool,
     metrics::Metrics,
+    openapi,
     output::OutputFormat,
     text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError},
 };
@@ -36,6 +38,8 @@ pub struct App {
     pub(crate) reading: CpuPool,
     /// The same for the writing of answers, which must not wait for what others send.
     pub(crate) writing: CpuPool,
+    /// The OpenAPI document, as it is served.
+    pub(crate) openapi: Bytes,
     /// Unix time in seconds at which the model became available.
     pub(crate) started: u64,
 }
@@ -135,6 +139,7 @@ impl App {
             metrics,
             reading: CpuPool::for_this_machine(),
             writing: CpuPool::for_this_machine(),
+            openapi: openapi::document().to_string().into(),
             started: unix_now(),
         }
     }

@@ -1,12 +1,16 @@
 //! Whether the process lives, and whether it can serve.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{App, openai::error::ApiError};
 
-#[derive(Serialize)]
-struct Health {
+/// That all is well.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Health {
+    /// Always `ok`.
+    #[schemars(extend("const" = "ok"))]
     status: &'static str,
 }
 

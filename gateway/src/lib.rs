@@ -3,7 +3,7 @@
 //! The modules follow the way of a request: [`config`] and [`tls`] set the server up, [`server`] listens, `observe` sees every
 //! request from its head to the end of its answer, `routes` finds the handler, [`admission`] lets the request in, [`openai`]
 //! reads it; `chat`, `completions`, `responses`, `embeddings` and `tokenization` make it valid and answer it with the help of
-//! `prompt`, `generation` and [`text`]; `receipt` signs the answer. [`attestation`] is the seam to whatever makes evidence; the
+//! `prompt`, `generation` and [`text`]; `receipt` signs the answer. `openapi` describes it all. [`attestation`] is the seam to whatever makes evidence; the
 //! engine's seam is `blindllama_engine`.
 //!
 //! No content (prompts, answers) is logged, counted or kept in an error's `Debug`.
@@ -32,6 +32,7 @@ pub mod metrics;
 mod models;
 mod observe;
 pub mod openai;
+mod openapi;
 mod output;
 mod parameters;
 mod prompt;

@@ -11,29 +11,35 @@ use actix_web::{
 use prometheus_client::encoding::EncodeLabelValue;
 
 use crate::{
-    attestation, chat, completions, embeddings, health, metrics, models, openai::error::ApiError, receipt::receipted, responses,
-    tokenization, version,
+    attestation, chat, completions, embeddings, health, metrics, models, openai::error::ApiError, openapi, receipt::receipted,
+    responses, tokenization, version,
 };
 
 /// All routes of OpenAI's API begin with this.
 pub(crate) const OPENAI_PREFIX: &str = "/v1/";
 
-const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
-const RESPONSES: &str = "/v1/responses";
-const EMBEDDINGS: &str = "/v1/embeddings";
-const COMPLETIONS: &str = "/v1/completions";
-const TOKENIZE: &str = "/tokenize";
-const DETOKENIZE: &str = "/detokenize";
-const MODELS: &str = "/v1/models";
-const MODEL: &str = "/v1/models/{id:.+}";
-const ATTESTATION: &str = "/attestation";
-const ACTIVATE: &str = "/attestation/activate";
-const MANIFEST: &str = "/attestation/manifests/{sha256}";
-const LIVEZ: &str = "/livez";
-const READYZ: &str = "/readyz";
-const HEALTH: &str = "/health";
-const VERSION: &str = "/version";
-const METRICS: &str = "/metrics";
+/// Every route with its pattern: what is served, and what the OpenAPI document tells.
+pub(crate) const TABLE: [(Route, &str); 18] = [
+    (Route::ChatCompletions, "/v1/chat/completions"),
+    (Route::Responses, "/v1/responses"),
+    (Route::Embeddings, "/v1/embeddings"),
+    (Route::Completions, "/v1/completions"),
+    (Route::Models, "/v1/models"),
+    (Route::Model, "/v1/models/{id:.+}"),
+    (Route::Tokenize, "/tokenize"),
+    (Route::Detokenize, "/detokenize"),
+    (Route::Attestation, "/attestation"),
+    (Route::Activate, "/attestation/activate"),
+    (Route::Manifest, "/attestation/manifests/{sha256}"),
+    (Route::Livez, "/livez"),
+    (Route::Readyz, "/readyz"),
+    (Route::Health, "/health"),
+    (Route::Version, "/version"),
+    (Route::Metrics, "/metrics"),
+    (Route::OpenApi, "/openapi.json"),
+    // No pattern is empty: this is whatever the others are not.
+    (Route::Unknown, ""),
+];
 
 /// A route by name, for logs and metrics: what clients put into paths stays out of both.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
@@ -42,9 +48,10 @@ pub(crate) enum Route {
     Responses,
     Embeddings,
     Completions,
+    Models,
+    Model,
     Tokenize,
     Detokenize,
-    Models,
     Attestation,
     Activate,
     Manifest,
@@ -53,52 +60,44 @@ pub(crate) enum Route {
     Health,
     Version,
     Metrics,
+    OpenApi,
     Unknown,
 }
 
 impl Route {
-    /// The route of a pattern in this table.
+    /// The route of a pattern in the table.
     pub(crate) fn of(pattern: Option<&str>) -> Self {
-        match pattern {
-            Some(CHAT_COMPLETIONS) => Self::ChatCompletions,
-            Some(RESPONSES) => Self::Responses,
-            Some(EMBEDDINGS) => Self::Embeddings,
-            Some(COMPLETIONS) => Self::Completions,
-            Some(TOKENIZE) => Self::Tokenize,
-            Some(DETOKENIZE) => Self::Detokenize,
-            Some(MODELS | MODEL) => Self::Models,
-            Some(ATTESTATION) => Self::Attestation,
-            Some(ACTIVATE) => Self::Activate,
-            Some(MANIFEST) => Self::Manifest,
-            Some(LIVEZ) => Self::Livez,
-            Some(READYZ) => Self::Readyz,
-            Some(HEALTH) => Self::Health,
-            Some(VERSION) => Self::Version,
-            Some(METRICS) => Self::Metrics,
-            _ => Self::Unknown,
-        }
+        TABLE.iter().find(|(_, known)| pattern == Some(known)).map_or(Self::Unknown, |(route, _)| *route)
+    }
+
+    fn serve(self, path: &str, service: &mut ServiceConfig) {
+        match self {
+            Self::ChatCompletions => service.service(inference(path, web::post().to(chat::create_chat_completion))),
+            Self::Responses => service.service(inference(path, web::post().to(responses::create_response))),
+            Self::Embeddings => service.service(inference(path, web::post().to(embeddings::create_embeddings))),
+            Self::Completions => service.service(inference(path, web::post().to(completions::create_completion))),
+            Self::Models => service.service(readable(path, get().to(models::list))),
+            Self::Model => service.service(readable(path, get().to(models::retrieve))),
+            Self::Tokenize => service.service(inference(path, web::post().to(tokenization::tokenize))),
+            Self::Detokenize => service.service(inference(path, web::post().to(tokenization::detokenize))),
+            Self::Attestation => service.service(readable(path, get().to(attestation::evidence))),
+            Self::Activate => service.service(resource(path, web::post().to(attestation::activate), "POST")),
+            Self::Manifest => service.service(readable(path, get().to(attestation::manifest))),
+            Self::Livez => service.service(readable(path, get().to(health::livez))),
+            Self::Readyz => service.service(readable(path, get().to(health::readyz))),
+            Self::Health => service.service(readable(path, get().to(health::health))),
+            Self::Version => service.service(readable(path, get().to(version::version))),
+            Self::Metrics => service.service(readable(path, get().to(metrics::metrics))),
+            Self::OpenApi => service.service(readable(path, get().to(openapi::serve))),
+            Self::Unknown => service.default_service(web::to(unknown_route)),
+        };
     }
 }
 
 pub(crate) fn configure(service: &mut ServiceConfig) {
-    service
-        .service(inference(CHAT_COMPLETIONS, web::post().to(chat::create_chat_completion)))
-        .service(inference(RESPONSES, web::post().to(responses::create_response)))
-        .service(inference(EMBEDDINGS, web::post().to(embeddings::create_embeddings)))
-        .service(inference(COMPLETIONS, web::post().to(completions::create_completion)))
-        .service(inference(TOKENIZE, web::post().to(tokenization::tokenize)))
-        .service(inference(DETOKENIZE, web::post().to(tokenization::detokenize)))
-        .service(readable(MODELS, get().to(models::list)))
-        .service(readable(MODEL, get().to(models::retrieve)))
-        .service(readable(ATTESTATION, get().to(attestation::evidence)))
-        .service(resource(ACTIVATE, web::post().to(attestation::activate), "POST"))
-        .service(readable(MANIFEST, get().to(attestation::manifest)))
-        .service(readable(LIVEZ, get().to(health::livez)))
-        .service(readable(READYZ, get().to(health::readyz)))
-        .service(readable(HEALTH, get().to(health::health)))
-        .service(readable(VERSION, get().to(version::version)))
-        .service(readable(METRICS, get().to(metrics::metrics)))
-        .default_service(web::to(unknown_route));
+    for (route, path) in TABLE {
+        route.serve(path, service);
+    }
 }
 
 /// GET, and HEAD, which is GET without the body (RFC 9110, section 9.3.2).

@@ -1,10 +1,12 @@
 //! What one answer says: text, thoughts and calls of tools, with the probabilities of its tokens.
 
-use async_openai::types::chat::FinishReason;
-
 use crate::{
     generation::{Finish, Piece, TokenTexts},
-    openai::{chat_response::StopReason, error::ApiError, logprobs::ChatLogprobs},
+    openai::{
+        chat_response::{FinishReason, StopReason},
+        error::ApiError,
+        logprobs::ChatLogprobs,
+    },
     output::{OutputEvent, OutputFormat, OutputReader, ToolMode},
     request_id::random_hex,
 };

@@ -1,13 +1,17 @@
 //! What is running.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::App;
 
-#[derive(Serialize)]
-struct Version<'a> {
+/// What is running.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Version<'a> {
+    /// The gateway's version.
     version: &'static str,
+    /// The engine with its version.
     engine: &'a str,
 }
 

@@ -10,6 +10,7 @@ mod clients;
 mod disconnect;
 mod endorsement;
 mod many_nonces;
+mod openapi;
 mod plain_tools;
 mod receipts;
 mod restarted;
@@ -133,9 +134,12 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         clients::openai_sdk_for_node,
         clients::helpers_of_openais_sdk_for_python,
         clients::langchains_standard_tests_pass,
+        openapi::the_document_is_valid,
+        openapi::every_answer_is_as_documented,
         }
         shared(worlds.tiny_embedding) {
         clients::embedding_examples_run,
+        openapi::embeddings_are_as_documented,
         }
     ]
 }

@@ -56,7 +56,7 @@ impl ValidChat {
         if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
             parameters.text.skip_special_tokens = false;
         }
-        let source = prompt_source(&mut chat, &app.api)?;
+        let source = source(&mut chat, &app.api)?;
         let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat)?);
         let (echo, include_reasoning) = (chat.echo.unwrap_or(false), chat.include_reasoning.unwrap_or(true));
         let answered = source.rendering.end == PromptEnd::Assistant;
@@ -75,11 +75,16 @@ impl ValidChat {
     }
 }
 
-/// What the prompt is made of, taken out of the request.
+/// What the prompt of a request is made of, for whoever wants no answer to it.
 ///
 /// # Errors
-/// 400, naming the parameter at fault.
-pub(crate) fn prompt_source(chat: &mut ChatRequest, api: &ApiConfig) -> Result<PromptSource, ApiError> {
+/// As for [`ValidChat::new`].
+pub(crate) fn prompt_source(chat: ChatRequest, app: &App, remarks: &mut Remarks) -> Result<PromptSource, ApiError> {
+    Ok(ValidChat::new(chat, app, remarks)?.source)
+}
+
+/// Taken out of the request.
+fn source(chat: &mut ChatRequest, api: &ApiConfig) -> Result<PromptSource, ApiError> {
     Ok(PromptSource {
         rendering: rendering(chat, api)?,
         turns: turns(std::mem::take(&mut chat.messages))?,

@@ -1,11 +1,11 @@
 //! What one choice says: the prompt where it is echoed, the answer, and the probabilities of their tokens.
 
-use async_openai::types::chat::FinishReason;
 use blindllama_engine::TokenLogprob;
 
 use crate::{
     generation::{Finish, Piece, TokenTexts},
     openai::{
+        chat_response::FinishReason,
         completion_response::CompletionChoice,
         error::ApiError,
         logprobs::{CompletionLogprobs, PromptLogprobs, TextLogprob, TextLogprobs},

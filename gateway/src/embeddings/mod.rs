@@ -8,3 +8,4 @@ mod valid;
 pub(crate) use handler::create_embeddings;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use handler::prepare;
+pub(crate) use valid::MOST_INPUTS;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most inputs of a request, as with OpenAI.
-const MOST_INPUTS: usize = 2048;
+pub(crate) const MOST_INPUTS: usize = 2048;
 
 /// A request that this gateway can serve. Only [`ValidEmbeddings::new`] makes one.
 pub(super) struct ValidEmbeddings {

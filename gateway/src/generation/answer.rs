@@ -5,13 +5,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_openai::types::chat::FinishReason;
 use blindllama_engine::{FinishReason as EngineFinish, Finished, GenerateRequest, TokenLogprob, TokenOutput, TokenStream};
 use futures_util::Stream as _;
 
 use crate::{
     App,
-    openai::{chat_response::StopReason, error::ApiError},
+    openai::{
+        chat_response::{FinishReason, StopReason},
+        error::ApiError,
+    },
     text::{Detokenizer, StopMatcher, StopStrings, TextOptions},
 };
 

@@ -1,16 +1,22 @@
 //! Messages of a conversation.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{SeqAccess, Visitor},
 };
 
-use super::{tools::ToolCall, unknown::Unknown};
+use super::{
+    by_tag::{Variant, by_tag},
+    tools::ToolCall,
+    unknown::Unknown,
+};
 
 /// One message of the conversation, as it came: not every role can have every member.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(description = "One message of the conversation.", transform = by_role)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -33,7 +39,7 @@ pub struct Message {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions.
@@ -57,7 +63,7 @@ pub enum Content {
 }
 
 /// A part of a message's content.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ContentPart {
     /// Plain text.
@@ -92,6 +98,30 @@ impl ContentPart {
         match self {
             Self::Text { unknown, .. } | Self::Refusal { unknown, .. } => unknown,
         }
+    }
+}
+
+/// What each role can say: `turns` checks the same.
+fn by_role(schema: &mut Schema) {
+    let optional = &["content", "name", "tool_calls", "refusal", "reasoning", "reasoning_content"];
+    let variants = [
+        Variant { title: "PromptMessage", values: &["system", "developer", "user"], required: &["content"], optional: &["name"] },
+        Variant { title: "AssistantMessage", values: &["assistant"], required: &[], optional },
+        Variant { title: "ToolMessage", values: &["tool"], required: &["content", "tool_call_id"], optional: &["name"] },
+    ];
+    by_tag(schema, "role", &variants);
+}
+
+impl JsonSchema for Content {
+    fn schema_name() -> Cow<'static, str> {
+        "Content".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What is said: one text, or a list of text parts.",
+            "anyOf": [{"type": "string"}, generator.subschema_for::<Vec<ContentPart>>()],
+        })
     }
 }
 

@@ -3,7 +3,8 @@
 //! Reading is strict in types and collects what it does not know, so that it can be refused by name: a parameter is never
 //! ignored in silence. None of these types has a `Debug`: they are content.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
@@ -13,21 +14,26 @@ use super::{
 };
 
 /// A chat completion request: what is its own. The rest is [`SamplingParameters`](super::sampling::SamplingParameters).
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct ChatRequest {
     /// The id of the model.
     pub model: String,
     /// The conversation so far.
+    #[schemars(length(min = 1))]
     pub messages: Vec<Message>,
     /// Limit on new tokens; OpenAI's older name.
+    #[schemars(range(min = 1))]
     pub max_tokens: Option<usize>,
     /// Limit on new tokens.
+    #[schemars(range(min = 1))]
     pub max_completion_tokens: Option<usize>,
     /// Whether the probabilities of the answer's tokens are reported.
     pub logprobs: Option<bool>,
     /// Most likely tokens to report in each place of the answer, 0 to 20; -1 for all.
+    #[schemars(range(min = -1))]
     pub top_logprobs: Option<i64>,
     /// What the model may call.
+    #[schemars(length(min = 1))]
     pub tools: Option<Vec<Tool>>,
     /// Whether and what it has to call.
     pub tool_choice: Option<ToolChoice>,
@@ -73,7 +79,7 @@ pub struct ChatRequest {
 }
 
 /// How much a model that thinks should think.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReasoningEffort {
     /// Not at all.
@@ -93,7 +99,7 @@ pub enum ReasoningEffort {
 }
 
 /// A kind of answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Modality {
     /// Text.
@@ -101,7 +107,7 @@ pub enum Modality {
 }
 
 /// Which of OpenAI's queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceTier {
     /// The project's own choice.
@@ -117,6 +123,7 @@ impl ChatRequest {
         let messages = messages.flat_map(|(index, message)| message.unknown(&format!("messages[{index}].")));
         let tools = self.tools.iter().flatten().enumerate();
         let tools = tools.flat_map(|(index, tool)| tool.unknown(&format!("tools[{index}].")).collect::<Vec<_>>());
-        messages.chain(tools).collect()
+        let choice = self.tool_choice.iter().flat_map(ToolChoice::unknown);
+        messages.chain(tools).chain(choice).collect()
     }
 }

@@ -1,9 +1,6 @@
 //! Chat completions as OpenAI documents them, with vLLM's additions.
-//!
-//! Leaf types are async-openai's where they fit exactly, as [`FinishReason`] does; most of its structures own their text, or
-//! write keys that this gateway does not have (`audio_tokens`).
 
-pub use async_openai::types::chat::FinishReason;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -12,11 +9,12 @@ use super::{
 };
 
 /// `chat.completion`: a whole answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ChatCompletion<'a> {
     /// The completion's own id.
     pub id: &'a str,
     /// Always `chat.completion`.
+    #[schemars(extend("const" = "chat.completion"))]
     pub object: &'static str,
     /// Unix time in seconds.
     pub created: u64,
@@ -37,7 +35,7 @@ pub struct ChatCompletion<'a> {
 }
 
 /// An answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Choice {
     /// From 0.
     pub index: usize,
@@ -54,8 +52,20 @@ pub struct Choice {
     pub token_ids: Option<Vec<u32>>,
 }
 
+/// Why the model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// It had no more to say, or came to what was to stop it.
+    Stop,
+    /// A limit cut it off.
+    Length,
+    /// It calls tools.
+    ToolCalls,
+}
+
 /// What stopped an answer, where it was given with the request.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum StopReason {
     /// A stop token.
@@ -65,7 +75,7 @@ pub enum StopReason {
 }
 
 /// The model's message.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct AssistantMessage {
     /// Who speaks: `assistant`, unless another's message was continued.
     pub role: &'static str,
@@ -85,18 +95,19 @@ pub struct AssistantMessage {
 }
 
 /// A call of a tool.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MessageToolCall {
     /// The call's id.
     pub id: String,
     /// Always `function`.
+    #[schemars(extend("const" = "function"))]
     pub r#type: &'static str,
     /// The function and its arguments.
     pub function: CalledFunction,
 }
 
 /// A function and its arguments.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CalledFunction {
     /// The function's name.
     pub name: String,
@@ -105,11 +116,12 @@ pub struct CalledFunction {
 }
 
 /// `chat.completion.chunk`: a piece of a streamed answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ChatCompletionChunk<'a> {
     /// The completion's own id, the same in all chunks.
     pub id: &'a str,
     /// Always `chat.completion.chunk`.
+    #[schemars(extend("const" = "chat.completion.chunk"))]
     pub object: &'static str,
     /// Unix time in seconds, the same in all chunks.
     pub created: u64,
@@ -128,7 +140,7 @@ pub struct ChatCompletionChunk<'a> {
 }
 
 /// A piece of an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ChunkChoice<'a> {
     /// Of which answer.
     pub index: usize,
@@ -147,7 +159,7 @@ pub struct ChunkChoice<'a> {
 }
 
 /// What is new in a piece of an answer.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 pub struct Delta<'a> {
     /// Who speaks, in the first piece.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,7 +179,7 @@ pub struct Delta<'a> {
 }
 
 /// What is new in a call of a tool: its head, or more of its arguments.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ToolCallDelta<'a> {
     /// Which of the answer's calls.
     pub index: usize,
@@ -175,6 +187,7 @@ pub struct ToolCallDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
     /// `function`, in its first piece.
+    #[schemars(extend("const" = "function"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<&'static str>,
     /// The function.
@@ -182,7 +195,7 @@ pub struct ToolCallDelta<'a> {
 }
 
 /// What is new of a called function.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct FunctionDelta<'a> {
     /// Its name, in the first piece.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,16 +1,18 @@
 //! `POST /v1/completions`: the request, as it came. None of these types has a `Debug`: they are content.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, SeqAccess, Unexpected, Visitor},
 };
 
 use super::unknown::Unknown;
+use crate::parameters::MOST_ANSWERS;
 
 /// A completion request: what is its own. The rest is [`SamplingParameters`](super::sampling::SamplingParameters).
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct CompletionRequest {
     /// The id of the model.
     pub model: String,
@@ -19,10 +21,12 @@ pub struct CompletionRequest {
     /// Limit on new tokens; 16 unless given.
     pub max_tokens: Option<usize>,
     /// Most likely tokens to report in each place; -1 for all.
+    #[schemars(range(min = -1))]
     pub logprobs: Option<i64>,
     /// Whether the text begins with the prompt.
     pub echo: Option<bool>,
     /// Text that comes after the completion: not supported.
+    #[schemars(with = "Option<()>")]
     pub suffix: Option<String>,
     /// Number of answers that the best are chosen from; only `n`.
     pub best_of: Option<u32>,
@@ -57,6 +61,27 @@ impl PromptInput {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl JsonSchema for PromptParameter {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PromptParameter".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let token = generator.subschema_for::<u32>();
+        let tokens = json_schema!({"type": "array", "items": token, "minItems": 1});
+        json_schema!({"anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_ANSWERS},
+            tokens,
+            {"type": "array", "items": tokens, "minItems": 1, "maxItems": MOST_ANSWERS},
+        ]})
     }
 }
 

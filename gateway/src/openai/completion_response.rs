@@ -1,5 +1,6 @@
 //! Completions as OpenAI documents them, with vLLM's additions. Whole answers and chunks of a stream have the same shape.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -9,11 +10,12 @@ use super::{
 };
 
 /// `text_completion`: a whole answer, or a piece of a streamed one.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Completion<'a> {
     /// The completion's own id, the same in all chunks.
     pub id: &'a str,
     /// Always `text_completion`.
+    #[schemars(extend("const" = "text_completion"))]
     pub object: &'static str,
     /// Unix time in seconds, the same in all chunks.
     pub created: u64,
@@ -29,7 +31,7 @@ pub struct Completion<'a> {
 }
 
 /// An answer, or what is new of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CompletionChoice {
     /// From 0: the prompt's index times the number of answers to each, plus the answer's.
     pub index: usize,

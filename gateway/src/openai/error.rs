@@ -7,6 +7,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use blindllama_engine::EngineError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{content_coding, request_id::RequestId};
@@ -75,17 +76,23 @@ impl ErrorStatus {
     }
 }
 
-/// The body of an error response; also an event in a stream that fails halfway.
-#[derive(Serialize)]
+/// An error; also an event in a stream that fails halfway.
+#[derive(Serialize, JsonSchema)]
 pub struct ErrorBody<'a> {
+    /// What went wrong.
     pub(crate) error: ErrorObject<'a>,
 }
 
-#[derive(Serialize)]
+/// What went wrong.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ErrorObject<'a> {
+    /// For people.
     pub(crate) message: &'a str,
+    /// Its kind: `invalid_request_error`, `requests` (too many of them) or `server_error`.
     pub(crate) r#type: &'a str,
+    /// The parameter at fault, as a path.
     pub(crate) param: Option<&'a str>,
+    /// For programs, where the kind says too little.
     pub(crate) code: Option<&'a str>,
 }
 

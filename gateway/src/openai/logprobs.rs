@@ -1,18 +1,19 @@
 //! Probabilities of tokens, in natural logarithms.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 /// `logprobs` of a choice of a chat completion.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 pub struct ChatLogprobs {
     /// For each token of the answer, in order.
     pub content: Vec<TokenLogprobs>,
 }
 
 /// A token of the answer, and those that could have stood in its place.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct TokenLogprobs {
     /// The token.
     #[serde(flatten)]
@@ -22,7 +23,7 @@ pub struct TokenLogprobs {
 }
 
 /// A token with its text.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct TextLogprob {
     /// Its text; empty for a piece of a character.
     pub token: String,
@@ -36,7 +37,7 @@ pub struct TextLogprob {
 pub type PromptLogprobs = Vec<Option<BTreeMap<u32, RankedLogprob>>>;
 
 /// A token of the prompt, or one that could have stood in its place.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RankedLogprob {
     /// Natural logarithm of its probability; at least -9999.
     pub logprob: f64,
@@ -47,7 +48,7 @@ pub struct RankedLogprob {
 }
 
 /// `logprobs` of a choice of a completion: one item in each list for each token.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 pub struct CompletionLogprobs {
     /// The tokens' texts.
     pub tokens: Vec<String>,
@@ -72,6 +73,20 @@ impl TextLogprobs {
             }
         }
         Self(entries)
+    }
+}
+
+impl JsonSchema for TextLogprobs {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TextLogprobs".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "additionalProperties": generator.subschema_for::<f64>()})
     }
 }
 

@@ -1,5 +1,6 @@
 //! OpenAI's wire types, as this gateway reads and writes them.
 
+pub(crate) mod by_tag;
 pub mod chat_message;
 pub mod chat_request;
 pub mod chat_response;

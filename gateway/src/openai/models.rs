@@ -1,22 +1,25 @@
 //! The models that are served.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The list of models.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ModelList<'a> {
     /// Always `list`.
+    #[schemars(extend("const" = "list"))]
     pub object: &'static str,
     /// The model that is served, then its adapters.
     pub data: Vec<Model<'a>>,
 }
 
 /// A model, or an adapter of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Model<'a> {
     /// The id to ask for.
     pub id: &'a str,
     /// Always `model`.
+    #[schemars(extend("const" = "model"))]
     pub object: &'static str,
     /// Unix time in seconds since which it is served.
     pub created: u64,

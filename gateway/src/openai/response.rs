@@ -1,5 +1,6 @@
 //! A response of the Responses API, as it goes out. None of these types has a `Debug`: they are content.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -12,11 +13,12 @@ use super::{
 use crate::structured::TextFormat;
 
 /// `response`: whole, or as far as it has come.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Response<'a> {
     /// Its id. Nothing can be asked for by it: responses are not kept.
     pub id: &'a str,
     /// Always `response`.
+    #[schemars(extend("const" = "response"))]
     pub object: &'static str,
     /// Unix time in seconds.
     pub created_at: u64,
@@ -40,7 +42,7 @@ pub struct Response<'a> {
 }
 
 /// How far a response, or an item of it, has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseStatus {
     /// More comes.
@@ -52,16 +54,18 @@ pub enum ResponseStatus {
 }
 
 /// `incomplete_details`.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct IncompleteDetails {
     /// Always `max_output_tokens`, which the end of the context counts as, too.
+    #[schemars(extend("const" = "max_output_tokens"))]
     pub reason: &'static str,
 }
 
 /// What a response repeats of its request, with what holds where the request is silent.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Asked {
     /// Always `false`.
+    #[schemars(extend("const" = false))]
     pub background: bool,
     /// As in the request.
     pub instructions: Option<String>,
@@ -80,8 +84,10 @@ pub struct Asked {
     /// As in the request.
     pub safety_identifier: Option<String>,
     /// Always `default`: there is one queue.
+    #[schemars(extend("const" = "default"))]
     pub service_tier: &'static str,
     /// Always `false`: nothing is kept.
+    #[schemars(extend("const" = false))]
     pub store: bool,
     /// What held.
     pub temperature: f64,
@@ -96,13 +102,14 @@ pub struct Asked {
     /// What held.
     pub top_p: f64,
     /// Always `disabled`.
+    #[schemars(extend("const" = "disabled"))]
     pub truncation: &'static str,
     /// As in the request.
     pub user: Option<String>,
 }
 
 /// `reasoning`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct AskedReasoning {
     /// As in the request.
     pub effort: Option<ReasoningEffort>,
@@ -111,14 +118,14 @@ pub struct AskedReasoning {
 }
 
 /// `text`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct AskedText {
     /// As in the request.
     pub format: TextFormat,
 }
 
 /// An item of the output.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum OutputItem {
     /// What the model thought.
@@ -130,7 +137,7 @@ pub enum OutputItem {
 }
 
 /// What the model thought.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ReasoningItem {
     /// Its id.
     pub id: String,
@@ -153,20 +160,22 @@ impl ReasoningItem {
 }
 
 /// Thoughts.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub struct ReasoningText {
     /// Always `reasoning_text`.
+    #[schemars(extend("const" = "reasoning_text"))]
     pub r#type: &'static str,
     /// The thoughts.
     pub text: String,
 }
 
 /// What the model said.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MessageItem {
     /// Its id.
     pub id: String,
     /// Always `assistant`.
+    #[schemars(extend("const" = "assistant"))]
     pub role: &'static str,
     /// The text; empty at the beginning.
     pub content: Vec<OutputText>,
@@ -175,9 +184,10 @@ pub struct MessageItem {
 }
 
 /// Text.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct OutputText {
     /// Always `output_text`.
+    #[schemars(extend("const" = "output_text"))]
     pub r#type: &'static str,
     /// The text.
     pub text: String,
@@ -188,7 +198,7 @@ pub struct OutputText {
 }
 
 /// A call of a function.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CallItem {
     /// The item's id.
     pub id: String,
@@ -203,7 +213,7 @@ pub struct CallItem {
 }
 
 /// Token counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResponseUsage {
     /// Tokens of the prompt.
     pub input_tokens: usize,
@@ -218,7 +228,7 @@ pub struct ResponseUsage {
 }
 
 /// More on the prompt's tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct InputTokensDetails {
     /// Tokens found in the prefix cache.
     pub cached_tokens: usize,
@@ -227,7 +237,7 @@ pub struct InputTokensDetails {
 }
 
 /// More on the answer's tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OutputTokensDetails {
     /// Tokens of thoughts.
     pub reasoning_tokens: usize,

@@ -1,5 +1,6 @@
 //! What the events of a streamed response hold beside their type and number.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -8,14 +9,14 @@ use super::{
 };
 
 /// `response.created`, `.in_progress`, `.completed`, `.incomplete`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ResponseEvent<'a> {
     /// The response as far as it has come.
     pub response: Response<'a>,
 }
 
 /// `response.output_item.added`, `.done`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ItemEvent<'a> {
     /// Its place in the output.
     pub output_index: usize,
@@ -24,7 +25,7 @@ pub struct ItemEvent<'a> {
 }
 
 /// Which item an event is about.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, JsonSchema)]
 pub struct ItemPlace<'a> {
     /// Its id.
     pub item_id: &'a str,
@@ -33,7 +34,7 @@ pub struct ItemPlace<'a> {
 }
 
 /// `response.content_part.added`, `.done`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PartEvent<'a, P> {
     /// The item.
     #[serde(flatten)]
@@ -45,7 +46,7 @@ pub struct PartEvent<'a, P> {
 }
 
 /// `response.output_text.delta`, `response.reasoning_text.delta`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct TextDelta<'a> {
     /// The item.
     #[serde(flatten)]
@@ -60,7 +61,7 @@ pub struct TextDelta<'a> {
 }
 
 /// `response.output_text.done`, `response.reasoning_text.done`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct TextDone<'a> {
     /// The item.
     #[serde(flatten)]
@@ -75,7 +76,7 @@ pub struct TextDone<'a> {
 }
 
 /// `response.function_call_arguments.delta`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ArgumentsDelta<'a> {
     /// The item.
     #[serde(flatten)]
@@ -85,7 +86,7 @@ pub struct ArgumentsDelta<'a> {
 }
 
 /// `response.function_call_arguments.done`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ArgumentsDone<'a> {
     /// The item.
     #[serde(flatten)]
@@ -97,7 +98,7 @@ pub struct ArgumentsDone<'a> {
 }
 
 /// `error`: the response ends here, unfinished.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ErrorEvent<'a> {
     /// For programs.
     pub code: &'a str,

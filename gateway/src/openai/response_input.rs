@@ -1,12 +1,13 @@
 //! The input of a response: items of a conversation, those included that earlier responses had as output.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, SeqAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{chat_message::Role, unknown::Unknown};
 
@@ -19,8 +20,9 @@ pub enum Input {
 }
 
 /// An item of a conversation. One without a `type` is a message.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
+#[schemars(transform = message_by_default)]
 pub enum InputItem {
     /// What somebody says.
     Message(InputMessage),
@@ -33,9 +35,11 @@ pub enum InputItem {
 }
 
 /// What somebody says.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct InputMessage {
     /// Who; a tool has an item of its own.
+    #[schemars(with = "String", extend("enum" = ["system", "developer", "user", "assistant"]))]
     pub role: Role,
     /// What is said.
     pub content: InputContent,
@@ -52,7 +56,8 @@ pub struct InputMessage {
 }
 
 /// A call that the model made.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct InputCall {
     /// The call's id, which its output repeats.
     pub call_id: String,
@@ -69,7 +74,8 @@ pub struct InputCall {
 }
 
 /// What a call gave.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct InputCallOutput {
     /// The call's id.
     pub call_id: String,
@@ -84,7 +90,8 @@ pub struct InputCallOutput {
 }
 
 /// What the model thought.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct InputReasoning {
     /// The thoughts.
     pub content: Option<Vec<InputPart>>,
@@ -101,7 +108,7 @@ pub struct InputReasoning {
 }
 
 /// How far an item of an earlier response had come.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ItemStatus {
     InProgress,
@@ -118,7 +125,7 @@ pub enum InputContent {
 }
 
 /// A part that is text.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum InputPart {
     /// What the user says.
@@ -127,11 +134,11 @@ pub enum InputPart {
     OutputText {
         /// The text.
         text: String,
+        /// Unused.
         #[serde(rename = "annotations")]
-        /// Unused.
         _annotations: Option<Vec<Value>>,
-        #[serde(rename = "logprobs")]
         /// Unused.
+        #[serde(rename = "logprobs")]
         _logprobs: Option<Vec<Value>>,
         #[serde(flatten)]
         /// What is not understood.
@@ -152,7 +159,8 @@ pub enum InputPart {
 }
 
 /// A text.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct TextPart {
     /// The text.
     pub text: String,
@@ -201,6 +209,46 @@ impl InputItem {
         let parts =
             parts.flat_map(|(index, part)| part.unknown().paths(&format!("{prefix}{name}[{index}].")).collect::<Vec<_>>());
         unknown.paths(prefix).chain(parts).collect()
+    }
+}
+
+/// A message needs no `type`.
+fn message_by_default(schema: &mut Schema) {
+    let Some(message) = schema.pointer_mut("/oneOf/0").and_then(Value::as_object_mut) else { return };
+    if let Some(Value::Array(required)) = message.get_mut("required") {
+        required.retain(|name| name != "type");
+    }
+    if let Some(Value::Object(properties)) = message.get_mut("properties") {
+        properties.insert("type".to_owned(), json!({"type": ["string", "null"], "enum": ["message", null]}));
+    }
+}
+
+impl JsonSchema for Input {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Input".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut items = generator.subschema_for::<Vec<InputItem>>();
+        items.insert("minItems".to_owned(), 1.into());
+        json_schema!({"anyOf": [{"type": "string"}, items]})
+    }
+}
+
+impl JsonSchema for InputContent {
+    fn schema_name() -> Cow<'static, str> {
+        "InputContent".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What is said: one text, or a list of parts.",
+            "anyOf": [{"type": "string"}, generator.subschema_for::<Vec<InputPart>>()],
+        })
     }
 }
 

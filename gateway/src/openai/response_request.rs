@@ -2,8 +2,9 @@
 //!
 //! As with chat completions, what is not understood is refused by name. None of these types has a `Debug`: they are content.
 
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     chat_request::{ReasoningEffort, ServiceTier},
@@ -14,7 +15,7 @@ use super::{
 use crate::structured::TextFormat;
 
 /// A request for a response: what is its own. The rest is [`SamplingParameters`](super::sampling::SamplingParameters).
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct ResponseRequest {
     /// The id of the model.
     pub model: String,
@@ -23,10 +24,13 @@ pub struct ResponseRequest {
     /// A system message before it.
     pub instructions: Option<String>,
     /// Limit on new tokens.
+    #[schemars(range(min = 1))]
     pub max_output_tokens: Option<usize>,
     /// What else the response has to tell.
+    #[schemars(transform = includable)]
     pub include: Option<Vec<String>>,
     /// Most likely tokens to report in each place of the text, 0 to 20; -1 for all.
+    #[schemars(range(min = -1))]
     pub top_logprobs: Option<i64>,
     /// What the model may call.
     pub tools: Option<Vec<ResponseTool>>,
@@ -38,16 +42,20 @@ pub struct ResponseRequest {
     pub text: Option<TextParameters>,
     /// How a model that thinks should think.
     pub reasoning: Option<ReasoningParameters>,
-    /// What to do with a conversation that is too long.
+    /// What to do with a conversation that is too long: refuse it, for parts of it are never left out.
+    #[schemars(with = "Option<String>", extend("enum" = ["disabled", null]))]
     pub truncation: Option<Truncation>,
     /// Whether to keep the response: accepted for compatibility. Nothing is ever kept, and the response says so.
     #[serde(rename = "store")]
     pub _store: Option<bool>,
-    /// Whether to answer later.
+    /// Whether to answer later: not supported, for nothing is kept.
+    #[schemars(extend("enum" = [false, null]))]
     pub background: Option<bool>,
-    /// A response that was kept.
+    /// A response that was kept: none is, so that this cannot be used.
+    #[schemars(with = "Option<()>")]
     pub previous_response_id: Option<String>,
-    /// A conversation that was kept.
+    /// A conversation that was kept: none is, so that this cannot be used.
+    #[schemars(with = "Option<()>")]
     pub conversation: Option<Value>,
     /// How to stream.
     pub stream_options: Option<ResponseStreamOptions>,
@@ -66,8 +74,16 @@ pub struct ResponseRequest {
     pub(crate) rest: Unknown,
 }
 
+/// What `include` can ask for.
+pub(crate) const LOGPROBS: &str = "message.output_text.logprobs";
+pub(crate) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
+
+fn includable(schema: &mut Schema) {
+    schema.insert("items".to_owned(), json!({"type": "string", "enum": [LOGPROBS, ENCRYPTED_REASONING]}));
+}
+
 /// `text`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub struct TextParameters {
     /// What the text has to be like.
     pub format: Option<TextFormat>,
@@ -76,7 +92,7 @@ pub struct TextParameters {
 }
 
 /// `reasoning`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct ReasoningParameters {
     /// How much to think.
     pub effort: Option<ReasoningEffort>,
@@ -95,9 +111,10 @@ pub enum Truncation {
 }
 
 /// `stream_options`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct ResponseStreamOptions {
-    /// Whether events are filled up to hide their lengths.
+    /// Whether events are filled up to hide their lengths: not supported.
+    #[schemars(extend("enum" = [false, null]))]
     pub include_obfuscation: Option<bool>,
     #[serde(flatten)]
     unknown: Unknown,
@@ -120,6 +137,7 @@ impl ResponseRequest {
         });
         let reasoning = self.reasoning.iter().flat_map(|reasoning| reasoning.unknown.paths("reasoning."));
         let options = self.stream_options.iter().flat_map(|options| options.unknown.paths("stream_options."));
-        items.chain(tools).chain(text).chain(reasoning).chain(options).collect()
+        let choice = self.tool_choice.iter().flat_map(ResponseToolChoice::unknown);
+        items.chain(tools).chain(choice).chain(text).chain(reasoning).chain(options).collect()
     }
 }

@@ -1,26 +1,29 @@
 //! Tools as the Responses API writes them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     error::ApiError,
-    tools::{NamedFunction, NamedTool, Tool, ToolChoice, ToolChoiceMode, ToolKind},
+    tools::{NamedTool, Tool, ToolChoice, ToolChoiceMode, ToolKind},
     unknown::Unknown,
 };
 
 /// A tool of any kind, as it came and as the response repeats it.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 pub struct ResponseTool {
     /// Its kind; only `function` is understood.
+    #[schemars(extend("const" = "function"))]
     #[serde(rename = "type")]
     pub kind: String,
     /// Its name, which a function has.
+    #[schemars(required, length(min = 1))]
     pub name: Option<String>,
     /// When and how to call it.
     pub description: Option<String>,
     /// JSON Schema of its arguments, an object.
-    pub parameters: Option<Value>,
+    pub parameters: Option<Map<String, Value>>,
     /// Whether arguments have to fit `parameters`.
     pub strict: Option<bool>,
     #[serde(flatten, skip_serializing)]
@@ -28,7 +31,7 @@ pub struct ResponseTool {
 }
 
 /// Whether and what the model has to call.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = r#"expected "none", "auto", "required" or {"type": "function", "name": …}"#)]
 pub enum ResponseToolChoice {
     /// By a word.
@@ -38,14 +41,15 @@ pub enum ResponseToolChoice {
 }
 
 /// A function by its name.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 pub struct NamedResponseTool {
     /// Always `function`.
     #[serde(rename = "type")]
     pub kind: ToolKind,
     /// The name of one of the request's tools.
     pub name: String,
+    #[serde(flatten, skip_serializing)]
+    unknown: Unknown,
 }
 
 impl ResponseTool {
@@ -75,14 +79,20 @@ impl ResponseTool {
 }
 
 impl ResponseToolChoice {
+    /// The paths of what is not understood.
+    pub(crate) fn unknown(&self) -> Vec<String> {
+        match self {
+            Self::Mode(_) => Vec::new(),
+            Self::Named(named) => named.unknown.paths("tool_choice.").collect(),
+        }
+    }
+
     /// The choice as chat completions write it.
     #[must_use]
     pub fn to_choice(&self) -> ToolChoice {
         match self {
             Self::Mode(mode) => ToolChoice::Mode(*mode),
-            Self::Named(named) => {
-                ToolChoice::Named(NamedTool { kind: named.kind, function: NamedFunction { name: named.name.clone() } })
-            }
+            Self::Named(named) => ToolChoice::Named(NamedTool::new(named.name.clone())),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `POST /tokenize` and `POST /detokenize`, as vLLM has them. None of these types has a `Debug`: they are content.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unknown::Unknown;
 
 /// A text, or the messages of a chat completion request, to be tokenised.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct TokenizeRequest {
     /// The id of the model; the one that is served unless given.
     pub model: Option<String>,
@@ -18,7 +19,7 @@ pub struct TokenizeRequest {
 }
 
 /// What a request to tokenise a text can say beside it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct TokenizeText {
     /// Whether the tokenizer adds special tokens.
     pub add_special_tokens: Option<bool>,
@@ -27,7 +28,7 @@ pub struct TokenizeText {
 }
 
 /// The tokens.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Tokenized {
     /// How many.
     pub count: usize,
@@ -40,7 +41,7 @@ pub struct Tokenized {
 }
 
 /// Tokens to be written as text.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct DetokenizeRequest {
     /// The id of the model; the one that is served unless given.
     pub model: Option<String>,
@@ -51,7 +52,7 @@ pub struct DetokenizeRequest {
 }
 
 /// The text of tokens.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Detokenized {
     /// The text, special tokens included.
     pub prompt: String,

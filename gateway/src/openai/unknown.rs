@@ -1,5 +1,8 @@
 //! What a request says that this gateway does not know.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -20,5 +23,20 @@ impl Unknown {
     #[must_use]
     pub fn into_map(self) -> Map<String, Value> {
         self.0
+    }
+}
+
+/// Nothing but `null`: what is not known is refused, and `null` stands for absent.
+impl JsonSchema for Unknown {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Unknown".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "additionalProperties": {"type": "null"}})
     }
 }

@@ -8,7 +8,8 @@ mod unknown;
 use blindllama_engine::{AdapterId, Constraint, GenerateRequest, Logprobs, ModelInfo, Sampling, Stopping};
 
 pub(crate) use bounds::{at_most, between, logprob_count};
-pub(crate) use sampling::known_tokens;
+pub(crate) use sampling::{MOST_ALLOWED, MOST_BAD_WORDS, MOST_BIASES, known_tokens};
+pub(crate) use stopping::{MOST_STOP_STRINGS, MOST_STOP_TOKENS};
 pub(crate) use unknown::{IgnoredParameters, X_IGNORED, settle_unknown};
 
 use crate::{
@@ -22,7 +23,7 @@ pub(crate) const MOST_ANSWERS: u32 = 128;
 /// The most answers to one request whose form is constrained: each costs time in every step, which is everybody's.
 const MOST_CONSTRAINED: usize = 8;
 /// The longest cache salt, in characters, as with vLLM.
-const LONGEST_SALT: usize = 128;
+pub(crate) const LONGEST_SALT: usize = 128;
 
 /// How answers are made, whatever the prompt. Only [`Parameters::new`] makes one.
 pub(crate) struct Parameters {

@@ -8,10 +8,10 @@ use super::{at_most, between};
 use crate::openai::{error::ApiError, sampling::SamplingParameters};
 
 /// The most tokens with a bias, and the most that alone may come: what vLLM's model runner for GPUs has room for.
-const MOST_BIASES: usize = 1024;
-const MOST_ALLOWED: usize = 1024;
+pub(crate) const MOST_BIASES: usize = 1024;
+pub(crate) const MOST_ALLOWED: usize = 1024;
 /// The most texts that must not come about, and their bytes in all: vLLM's own tokenizer reads them between two steps.
-const MOST_BAD_WORDS: usize = 128;
+pub(crate) const MOST_BAD_WORDS: usize = 128;
 const MOST_BAD_WORD_BYTES: usize = 4096;
 
 /// What the request leaves open comes from the model's author, then from vLLM. Lists are taken out of the request.
@@ -63,7 +63,8 @@ pub(crate) fn known_tokens(param: &str, ids: &[u32], model: &ModelInfo) -> Resul
 fn logit_bias(biases: BTreeMap<String, f64>, model: &ModelInfo) -> Result<Vec<(u32, f64)>, ApiError> {
     let biases = at_most("logit_bias", Some(biases.into_iter().collect()), MOST_BIASES)?;
     let parse = |(token, bias): (String, f64)| {
-        let id: u32 = token.parse().map_err(|_| {
+        let digits = Some(&token).filter(|token| token.bytes().all(|byte| byte.is_ascii_digit()));
+        let id: u32 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
             ApiError::invalid("logit_bias must map token ids, written as decimal numbers, to biases.").param("logit_bias")
         })?;
         known_tokens("logit_bias", &[id], model)?;

@@ -9,10 +9,10 @@ use crate::{
 };
 
 /// The most stop strings, and their bytes in all: each token's text is compared with all of them. OpenAI allows 4.
-const MOST_STOP_STRINGS: usize = 32;
+pub(crate) const MOST_STOP_STRINGS: usize = 32;
 const MOST_STOP_BYTES: usize = 4096;
 /// The most stop tokens: vLLM's model runner for GPUs has room for 128, the model's own among them.
-const MOST_STOP_TOKENS: usize = 64;
+pub(crate) const MOST_STOP_TOKENS: usize = 64;
 
 pub(super) fn stop_strings(stop: Option<StopParameter>, included: bool) -> Result<StopStrings, ApiError> {
     let texts = at_most("stop", stop.map(|StopParameter(texts)| texts), MOST_STOP_STRINGS)?;

@@ -90,6 +90,7 @@ fn out_of_range_is_refused_by_name() {
         ("logit_bias", json!({"10": 1})),
         ("logit_bias", json!({"1": 101})),
         ("logit_bias", json!({"x": 1})),
+        ("logit_bias", json!({"+1": 1})),
         ("bad_words", json!([" "])),
         ("bad_words", json!(vec!["x"; 129])),
         ("bad_words", json!(["x".repeat(4097)])),
@@ -159,4 +160,42 @@ fn answers_to_one_prompt_differ_in_their_seed_alone() {
     // The context may leave less room than was asked for.
     let error = parameters.requests(None, &[1, 2], 8, None, None).err().unwrap();
     assert_eq!(serde_json::to_value(error.body()).unwrap()["error"]["param"], "min_tokens");
+}
+
+/// Each bound that the schema tells is the one that is checked.
+#[test]
+fn bounds_are_as_described() {
+    let few = ModelInfo { vocab_size: 5, ..model() };
+    let checked = |name: &str, value: Value, within: bool| {
+        let refused = read(json!({name: value}), &few).err().map(|error| serde_json::to_value(error.body()).unwrap());
+        assert_eq!(refused.is_none(), within, "{name}: {value}");
+        assert!(refused.is_none_or(|body| body["error"]["param"] == name), "{name}: {value}");
+    };
+    let schema = schemars::schema_for!(SamplingParameters);
+    let mut bounds = 0;
+    for (name, schema) in schema.get("properties").and_then(Value::as_object).unwrap() {
+        let step = if schema["type"][0] == "integer" { 1.0 } else { 0.01 };
+        let number = |value: f64| if step < 1.0 { json!(value) } else { json!(value as i64) };
+        let item = schema.pointer("/items/type").map_or(json!(1), |kind| if kind == "string" { json!("x") } else { json!(1) });
+        let items = |count: u64| json!(vec![&item; usize::try_from(count).unwrap()]);
+        let text = |length: u64| json!("x".repeat(usize::try_from(length).unwrap()));
+        for (keyword, bound) in schema.as_object().unwrap() {
+            let Some(bound) = bound.as_f64() else { continue };
+            let count = bound as u64;
+            let (within, beyond) = match keyword.as_str() {
+                "minimum" => (number(bound), number(bound - step)),
+                "maximum" => (number(bound), number(bound + step)),
+                "exclusiveMinimum" => (number(bound + step), number(bound)),
+                "minItems" => (items(count), items(count - 1)),
+                "maxItems" => (items(count), items(count + 1)),
+                "minLength" => (text(count), text(count - 1)),
+                "maxLength" => (text(count), text(count + 1)),
+                _ => continue,
+            };
+            bounds += 1;
+            checked(name, within, true);
+            checked(name, beyond, false);
+        }
+    }
+    assert!(bounds >= 20, "only {bounds} bounds were found");
 }

@@ -14,3 +14,4 @@ pub(crate) use handler::create_response;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use prepared::PreparedResponse;
 pub(crate) use sealed_reasoning::ReasoningSeal;
+pub(crate) use valid::OF_COMPLETIONS;

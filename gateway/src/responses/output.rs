@@ -1,12 +1,12 @@
 //! The items of a response while they come about, and the events that tell of them.
 
 use actix_web::web;
-use async_openai::types::chat::FinishReason;
 use serde::Serialize;
 
 use super::{events::Events, sealed_reasoning::ReasoningSeal};
 use crate::{
     openai::{
+        chat_response::FinishReason,
         error::ApiError,
         logprobs::TokenLogprobs,
         response::{CallItem, MessageItem, OutputItem, OutputText, ReasoningItem, ReasoningText, ResponseStatus},

@@ -11,7 +11,7 @@ use crate::{
         chat_request::ReasoningEffort,
         error::ApiError,
         response::{Asked, AskedReasoning, AskedText},
-        response_request::{ResponseRequest, Truncation},
+        response_request::{ENCRYPTED_REASONING, LOGPROBS, ResponseRequest, Truncation},
         response_tools::ResponseToolChoice,
         sampling::SamplingParameters,
         tools::{Tool, ToolChoiceMode},
@@ -26,12 +26,9 @@ use crate::{
     tool_choice::ToolUse,
 };
 
-/// What `include` can ask for.
-const LOGPROBS: &str = "message.output_text.logprobs";
-const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
-
 /// Sampling parameters that this API does not have, neither with OpenAI nor with vLLM.
-const OF_COMPLETIONS: [&str; 5] = ["n", "response_format", "prompt_logprobs", "return_token_ids", "return_tokens_as_token_ids"];
+pub(crate) const OF_COMPLETIONS: [&str; 5] =
+    ["n", "response_format", "prompt_logprobs", "return_token_ids", "return_tokens_as_token_ids"];
 
 /// A request that this gateway can serve. Only [`ValidResponse::new`] makes one.
 pub(super) struct ValidResponse {

@@ -2,22 +2,31 @@
 //!
 //! None of these types has a `Debug`: schemas and texts are content.
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::openai::{error::ApiError, unknown::Unknown};
+use crate::openai::{
+    by_tag::{Variant, by_tag},
+    error::ApiError,
+    unknown::Unknown,
+};
 
 /// OpenAI's `response_format`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(transform = by_type)]
 pub(crate) struct ResponseFormat {
+    /// The form.
     #[serde(rename = "type")]
     kind: ResponseFormatKind,
+    /// The schema, with the type `json_schema`.
     json_schema: Option<JsonSchemaFormat>,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    unknown: Unknown,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The form of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ResponseFormatKind {
     Text,
@@ -25,23 +34,35 @@ enum ResponseFormatKind {
     JsonSchema,
 }
 
-#[derive(Deserialize)]
+fn by_type(schema: &mut Schema) {
+    let variants = [
+        Variant { title: "TextOrJsonObject", values: &["text", "json_object"], required: &[], optional: &[] },
+        Variant { title: "JsonOfSchema", values: &["json_schema"], required: &["json_schema"], optional: &[] },
+    ];
+    by_tag(schema, "type", &variants);
+}
+
+/// JSON of a schema. Name and description are for models that OpenAI shows them to; vLLM's never see them.
+#[derive(Deserialize, JsonSchema)]
 struct JsonSchemaFormat {
-    /// Names and descriptions are for models that OpenAI shows them to; vLLM's never see them.
+    /// Its name.
     #[serde(rename = "name")]
     _name: String,
+    /// What it is for.
     #[serde(rename = "description")]
     _description: Option<String>,
+    /// The JSON Schema.
+    #[schemars(required, with = "Map<String, Value>")]
     schema: Option<Value>,
     /// Either way the answer fits the schema, as with vLLM.
     #[serde(rename = "strict")]
     _strict: Option<bool>,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    unknown: Unknown,
 }
 
 /// `text.format` of OpenAI's Responses, which the response repeats.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TextFormat {
     /// Free text.
@@ -53,35 +74,65 @@ pub enum TextFormat {
 }
 
 /// A format that has nothing but its type.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct PlainFormat {
     #[serde(flatten, skip_serializing)]
     unknown: Unknown,
 }
 
 /// JSON of a schema. Name and description are for models that OpenAI shows them to, and strict or not it fits.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct SchemaFormat {
+    /// Its name.
     name: String,
+    /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    /// The JSON Schema.
+    #[schemars(with = "Map<String, Value>")]
     schema: Value,
+    /// Either way the answer fits the schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     strict: Option<bool>,
     #[serde(flatten, skip_serializing)]
     unknown: Unknown,
 }
 
-/// vLLM's `structured_outputs` (`vllm.sampling_params.StructuredOutputsParams`).
-#[derive(Deserialize)]
+/// vLLM's `structured_outputs` (`vllm.sampling_params.StructuredOutputsParams`): one of its members.
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct StructuredOutputs {
+    /// JSON of this schema, given as an object or as JSON text.
+    #[schemars(with = "Option<ObjectOrText>")]
     json: Option<Value>,
+    /// Text that this regular expression matches whole.
     regex: Option<String>,
+    /// One of these texts.
+    #[schemars(length(min = 1))]
     choice: Option<Vec<String>>,
+    /// Text of this grammar.
     grammar: Option<String>,
+    /// Any JSON object.
+    #[schemars(extend("enum" = [true, null]))]
     json_object: Option<bool>,
+    /// vLLM's own client sends this with its default, which is the only value.
+    #[schemars(extend("enum" = [false, null]))]
+    disable_any_whitespace: Option<bool>,
+    /// As above.
+    #[schemars(extend("enum" = [false, null]))]
+    disable_additional_properties: Option<bool>,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    unknown: Unknown,
+}
+
+/// A JSON Schema, or its text.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "it describes, and is never made")]
+enum ObjectOrText {
+    Object(Map<String, Value>),
+    Text(String),
 }
 
 /// What is asked for, not yet checked against any limit.
@@ -100,9 +151,9 @@ pub(super) type Asked = (Kind, &'static str);
 impl ResponseFormat {
     /// `None` for `text`.
     pub(super) fn into_kind(self) -> Result<Option<Asked>, ApiError> {
-        refuse_unknown("response_format", &self.unknown)?;
+        refuse(self.unknown.paths("response_format."))?;
         if let Some(format) = &self.json_schema {
-            refuse_unknown("response_format.json_schema", &format.unknown)?;
+            refuse(format.unknown.paths("response_format.json_schema."))?;
         }
         let schema = "response_format.json_schema.schema";
         match (self.kind, self.json_schema) {
@@ -146,12 +197,13 @@ impl Default for TextFormat {
 }
 
 impl StructuredOutputs {
-    pub(super) fn into_kind(mut self) -> Result<Asked, ApiError> {
-        // vLLM's own client sends these with their default.
-        for switch in ["disable_any_whitespace", "disable_additional_properties"] {
-            self.unknown.retain(|name, value| name != switch || *value != Value::Bool(false));
-        }
-        refuse_unknown("structured_outputs", &self.unknown)?;
+    pub(super) fn into_kind(self) -> Result<Asked, ApiError> {
+        let switches = [
+            ("structured_outputs.disable_any_whitespace", self.disable_any_whitespace),
+            ("structured_outputs.disable_additional_properties", self.disable_additional_properties),
+        ];
+        let switched = switches.into_iter().filter(|(_, on)| *on == Some(true)).map(|(name, _)| name.to_owned());
+        refuse(switched.chain(self.unknown.paths("structured_outputs.")))?;
         if self.json_object == Some(false) {
             let param = "structured_outputs.json_object";
             return Err(ApiError::invalid(format!("{param} has to be true where it is given.")).param(param));
@@ -184,10 +236,9 @@ impl StructuredOutputs {
     }
 }
 
-/// `null` stands for absent, as everywhere in a request.
-fn refuse_unknown(parent: &str, unknown: &Map<String, Value>) -> Result<(), ApiError> {
-    let names: Vec<_> =
-        unknown.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| format!("{parent}.{name}")).collect();
+/// Whatever the configuration says of unknown parameters: a constraint that is not obeyed is worse than none.
+fn refuse(names: impl Iterator<Item = String>) -> Result<(), ApiError> {
+    let names: Vec<_> = names.collect();
     let Some(first) = names.first() else { return Ok(()) };
     let message = format!("unsupported parameter(s): {}", names.join(", "));
     Err(ApiError::invalid(message).param(first).code("unsupported_parameter"))

@@ -13,10 +13,10 @@ const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 /// at most one unless `parallel`.
 ///
 /// # Errors
-/// 400 if a schema is not an object, if two tools define the same name differently, or beyond one of the limits, which hold
+/// 400 if two tools define the same name differently, or beyond one of the limits, which hold
 /// for all tools together.
 pub(crate) fn required_tools(
-    tools: &[(&str, Option<&Value>)],
+    tools: &[(&str, Option<&Map<String, Value>>)],
     parallel: bool,
     limits: &StructuredLimits,
 ) -> Result<Constraint, ApiError> {
@@ -25,7 +25,7 @@ pub(crate) fn required_tools(
     for (index, (name, parameters)) in tools.iter().enumerate() {
         let param = format!("tools[{index}].function.parameters");
         let place = Place { param: &param, limits };
-        let mut parameters = arguments(*parameters, &place)?;
+        let mut parameters = arguments(*parameters);
         hoist_definitions(&mut parameters, &mut definitions, &place)?;
         calls.push(json!({
             "properties": {"name": {"type": "string", "enum": [name]}, "parameters": parameters},
@@ -45,19 +45,17 @@ pub(crate) fn required_tools(
 /// The arguments of one tool that has to be called: an object of its `parameters`.
 ///
 /// # Errors
-/// 400 if the schema is not an object or beyond one of the limits.
-pub(crate) fn named_tool(parameters: Option<&Value>, limits: &StructuredLimits) -> Result<Constraint, ApiError> {
+/// 400 if the schema is beyond one of the limits.
+pub(crate) fn named_tool(parameters: Option<&Map<String, Value>>, limits: &StructuredLimits) -> Result<Constraint, ApiError> {
     let place = Place { param: "tools", limits };
-    super::json(&arguments(parameters, &place)?, &place)
+    super::json(&arguments(parameters), &place)
 }
 
 /// Tools without parameters still get an object.
-fn arguments(parameters: Option<&Value>, place: &Place<'_>) -> Result<Value, ApiError> {
-    match parameters {
-        None | Some(Value::Null) => Ok(json!({"type": "object", "properties": {}})),
-        Some(Value::Object(members)) if members.is_empty() => Ok(json!({"type": "object", "properties": {}})),
-        Some(Value::Object(members)) => Ok(Value::Object(members.clone())),
-        Some(_) => Err(place.invalid("has to be a JSON Schema object")),
+fn arguments(parameters: Option<&Map<String, Value>>) -> Value {
+    match parameters.filter(|members| !members.is_empty()) {
+        None => json!({"type": "object", "properties": {}}),
+        Some(members) => Value::Object(members.clone()),
     }
 }
 

@@ -11,7 +11,6 @@ use crate::{
         chat_request::ChatRequest,
         completion_request::PromptInput,
         error::ApiError,
-        sampling::SamplingParameters,
         tokenization::{DetokenizeRequest, Detokenized, TokenizeRequest, TokenizeText, Tokenized},
     },
     parameters::{known_tokens, settle_unknown},
@@ -51,7 +50,7 @@ pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, remarks: &mut Remarks
         }
         Some(_) => return Err(ApiError::invalid("prompt and messages exclude each other.").param("prompt")),
         None => {
-            rest.insert("model".to_owned(), app.model.name.clone().into());
+            rest.insert("model".to_owned(), model.unwrap_or_else(|| app.model.name.clone()).into());
             chat_tokens(app, typed(rest)?, remarks)?
         }
     };
@@ -60,11 +59,9 @@ pub(crate) fn tokenized(app: &App, asked: TokenizeRequest, remarks: &mut Remarks
     document(&Tokenized { count: tokens.len(), max_model_len, tokens, token_strs: names })
 }
 
-/// A chat completion request is taken as it would be sent there; what has no part in its prompt has no effect here.
-fn chat_tokens(app: &App, mut chat: ChatRequest, remarks: &mut Remarks) -> Result<Vec<u32>, ApiError> {
-    let sampling: SamplingParameters = typed(std::mem::take(&mut chat.rest).into_map())?;
-    settle_unknown(app.api.unknown_parameters, sampling.unknown().chain(chat.unknown()).collect(), remarks)?;
-    Ok(Prompt::new(app, &prompt_source(&mut chat, &app.api)?)?.ids)
+/// A chat completion request is taken as it would be sent there; what has no part in its prompt is checked, and has no effect.
+fn chat_tokens(app: &App, chat: ChatRequest, remarks: &mut Remarks) -> Result<Vec<u32>, ApiError> {
+    Ok(Prompt::new(app, &prompt_source(chat, app, remarks)?)?.ids)
 }
 
 /// The whole answer: it is about as large as the request.

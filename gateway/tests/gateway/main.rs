@@ -31,6 +31,8 @@ mod load;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod receipts;

@@ -326,6 +326,7 @@ async fn what_cannot_be_done_is_refused_by_name() {
         (json!({"tools": [function]}), "tool_choice"),
         (json!({"tool_choice": "required"}), "tool_choice"),
         (json!({"tools": [function], "tool_choice": {"type": "function", "name": "g"}}), "tool_choice"),
+        (json!({"tools": [function], "tool_choice": {"type": "function", "name": "f", "x": 1}}), "tool_choice.x"),
         (json!({"tools": [function], "tool_choice": "required", "text": {"format": {"type": "json_object"}}}), "tool_choice"),
     ] {
         let answer = client.post(RESPONSES, &with(more.clone()).to_string()).await;

@@ -86,6 +86,7 @@ async fn what_cannot_be_is_refused_by_name() {
         (TOKENIZE, json!({"messages": []}), json!("messages")),
         (TOKENIZE, json!({"messages": messages, "nonsense": 1}), json!("nonsense")),
         (TOKENIZE, json!({"messages": messages, "chat_template": "x"}), json!("chat_template")),
+        (TOKENIZE, json!({"messages": messages, "temperature": 3}), json!("temperature")),
         (DETOKENIZE, json!({}), Value::Null),
         (DETOKENIZE, json!({"tokens": [1, -1]}), json!("tokens[1]")),
         (DETOKENIZE, json!({"tokens": [420]}), json!("tokens")),

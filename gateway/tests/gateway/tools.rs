@@ -149,11 +149,20 @@ async fn choices_that_cannot_be_are_refused() {
         (json!({"tools": []}), "tools"),
         (json!({"tools": tools(), "tool_choice": other}), "tool_choice"),
         (json!({"tools": tools(), "tool_choice": "sometimes"}), "tool_choice"),
+        (json!({"tools": tools(), "tool_choice": {"type": "function", "function": {"name": "f"}, "x": 1}}), "tool_choice.x"),
+        (
+            json!({"tools": tools(), "tool_choice": {"type": "function", "function": {"name": "f", "x": 1}}}),
+            "tool_choice.function.x",
+        ),
         (json!({"tools": tools(), "tool_choice": "required", "response_format": {"type": "json_object"}}), "tool_choice"),
         (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
         (
             json!({"tools": [{"type": "function", "function": {"name": "f", "colour": 1}}], "tool_choice": "none"}),
             "tools[0].function.colour",
+        ),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": 1}}], "tool_choice": "none"}),
+            "tools[0].function.parameters",
         ),
     ] {
         assert_eq!(refused(&gateway, parameters.clone()).await["param"], param, "{parameters}");

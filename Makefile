@@ -47,9 +47,10 @@ lint:
 fmt:
 	cargo fmt --all
 
-# Runs vLLM's own server beside the gateway and compares their answers, token for token.
+# Runs vLLM's own server, then the gateway, and compares their answers field by field; REPORT=FOLDER writes what differs as JSON.
 differential: setup
-	@scripts/differential.sh
+	@scripts/model.sh tiny
+	@scripts/differential.sh $(REPORT)
 
 # Removes what builds and runs made, the Python environment and the models included.
 clean:

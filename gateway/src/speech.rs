@@ -30,6 +30,8 @@ pub(crate) struct SpeechOptions {
 /// How answers are read and told; each gets a [`Speech`] of its own.
 pub(crate) struct Speaking {
     pub(crate) format: OutputFormat,
+    /// Whether the model is one that thinks, even if it does not here.
+    pub(crate) thinks: bool,
     pub(crate) starts_in_reasoning: bool,
     /// Whether token ids are told.
     pub(crate) token_ids: bool,
@@ -49,6 +51,9 @@ pub(crate) struct Speech {
     parallel: bool,
     named: bool,
     called: bool,
+    /// Tokens whose text is held back, since it can be a part of a mark. They count to what comes next.
+    waiting: usize,
+    reasoning_tokens: usize,
 }
 
 /// What a piece of an answer says.
@@ -99,17 +104,30 @@ impl Speaking {
             parallel: self.options.parallel,
             named: matches!(self.options.tools, ToolMode::Named(_)),
             called: false,
+            waiting: 0,
+            reasoning_tokens: 0,
         }
+    }
+
+    /// The tokens of all thoughts in `speeches`, where the model is one that thinks.
+    pub(crate) fn reasoning_tokens<'a>(&self, speeches: impl Iterator<Item = &'a Speech>) -> Option<usize> {
+        self.thinks.then(|| speeches.map(Speech::reasoning_tokens).sum())
     }
 }
 
 impl Speech {
+    /// Tokens of thoughts so far, with the marks around them; to the piece, where several tokens come as one.
+    pub(crate) const fn reasoning_tokens(&self) -> usize {
+        self.reasoning_tokens
+    }
+
     /// What the next piece says.
     ///
     /// # Errors
     /// 500 if the tokenizer or the random source fails.
     pub(crate) fn say(&mut self, piece: Piece) -> Result<Said, ApiError> {
         let Piece { text, token_ids, logprobs, finish, .. } = piece;
+        self.waiting += token_ids.len();
         let mut events = self.reader.push(&text);
         if finish.is_some() {
             events.extend(self.reader.finish());
@@ -124,6 +142,10 @@ impl Speech {
     }
 
     fn word(&mut self, event: OutputEvent) -> Result<Option<Word>, ApiError> {
+        let tokens = std::mem::take(&mut self.waiting);
+        if matches!(event, OutputEvent::Reasoning(_)) {
+            self.reasoning_tokens += tokens;
+        }
         let beyond_one = |index: usize| index > 0 && !self.parallel;
         Ok(match event {
             OutputEvent::Content(text) => Some(Word::Content(text)),

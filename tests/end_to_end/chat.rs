@@ -1,6 +1,6 @@
 //! What a user sees: unmodified clients get right answers through a verified connection.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use blindllama_tests::{http, project, shim};
 
@@ -22,56 +22,6 @@ pub fn openai_sdk(world: &World) {
 
 pub fn langchain(world: &World) {
     assert!(python("langchain_chat.py", &[&world.shim.base_url(), world.model()]).contains("Paris"));
-}
-
-/// What vLLM's own server answers, greedily and in float32 (`scripts/vllm_reference.py`): from the file that
-/// `BLINDLLAMA_REFERENCE` names (`make differential`), or as committed. On a processor whose kernels round differently the
-/// committed answers say nothing, so vLLM is asked anew.
-fn reference() -> serde_json::Value {
-    let read = |path: &Path| -> serde_json::Value {
-        serde_json::from_str(&std::fs::read_to_string(path).expect("vLLM's answers")).expect("JSON")
-    };
-    if let Some(path) = std::env::var_os("BLINDLLAMA_REFERENCE") {
-        return read(Path::new(&path));
-    }
-    let committed = read(&project::root().join("tests/data/vllm_reference.json"));
-    let vllm_python = || Command::new(project::state("python/bin/python"));
-    let question = "import torch; print(torch.backends.cpu.get_cpu_capability(), end='')";
-    let capability = vllm_python().args(["-c", question]).output().expect("vLLM's Python");
-    if committed["cpu_capability"].as_str().map(str::as_bytes) == Some(capability.stdout.as_slice()) {
-        return committed;
-    }
-    eprintln!("the committed answers are of another kind of processor: asking vLLM's own server anew");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("reference.json");
-    let script = project::root().join("scripts/vllm_reference.py");
-    let status = vllm_python().arg(script).arg("--output").arg(&path).status().expect("vLLM's Python");
-    assert!(status.success(), "scripts/vllm_reference.py failed");
-    read(&path)
-}
-
-pub fn answers_equal_those_of_vllm(world: &World) {
-    let recorded = reference();
-    let requests = recorded["requests"].as_array().expect("a list");
-    assert!(requests.len() >= 10, "only {} recorded answers", requests.len());
-    for expected in requests {
-        let request = serde_json::json!({
-            "model": world.model(), "messages": expected["messages"], "max_tokens": expected["max_tokens"], "temperature": 0,
-        });
-        let answer = run(async {
-            http::send(world.shim.address, http::post("/v1/chat/completions", request.to_string())).await.complete().await
-        });
-        let answer = answer.expect("an answer").json();
-        let choice = &answer["choices"][0];
-        let found = (
-            &choice["message"]["content"],
-            &choice["finish_reason"],
-            &answer["usage"]["completion_tokens"],
-            &answer["usage"]["prompt_tokens"],
-        );
-        let wanted = (&expected["text"], &expected["finish_reason"], &expected["completion_tokens"], &expected["prompt_tokens"]);
-        assert_eq!(found, wanted, "to {}", expected["messages"]);
-    }
 }
 
 pub fn every_answer_names_its_binding(world: &World) {

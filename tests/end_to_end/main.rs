@@ -7,6 +7,7 @@ mod bad_input;
 mod borders;
 mod chat;
 mod clients;
+mod differential;
 mod disconnect;
 mod endorsement;
 mod many_nonces;
@@ -74,6 +75,8 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         borders::crates_depend_only_on_what_they_may,
         borders::python_and_the_tpm_library_have_one_owner_each,
         borders::there_is_one_cryptographic_provider,
+        differential::every_explained_difference_is_documented,
+        differential::every_parameter_is_documented,
         standalone::the_shim_needs_no_tpm_library_and_no_python,
         tpm::a_quote_is_what_the_tpm_signed,
         tpm::many_nonces_share_few_quotes,
@@ -106,7 +109,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         shared(worlds.default_model) {
         chat::openai_sdk,
         chat::langchain,
-        chat::answers_equal_those_of_vllm,
+        differential::default_model_answers_as_vllm_does,
         chat::every_answer_names_its_binding,
         chat::verify_prints_every_check_and_weakening,
         disconnect::a_streaming_client_that_goes_frees_its_request,
@@ -136,10 +139,12 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         clients::langchains_standard_tests_pass,
         openapi::the_document_is_valid,
         openapi::every_answer_is_as_documented,
+        differential::tools_and_thoughts_are_told_as_vllm_does,
         }
         shared(worlds.tiny_embedding) {
         clients::embedding_examples_run,
         openapi::embeddings_are_as_documented,
+        differential::embeddings_are_those_of_vllm,
         }
     ]
 }

@@ -13,8 +13,8 @@ use blindllama_gateway::config::{self, GatewayConfig, PcrIndex};
 
 use crate::error::GatewayError;
 
-/// Reads the configuration, with every link in the paths of the model and its adapters resolved once: what is hashed and what is loaded must not be
-/// found by two walks over the same links.
+/// Reads the configuration, with every link in the paths of the model and its adapters resolved once: what is hashed and what is
+/// loaded must not be found by two walks over the same links.
 pub(crate) fn load_config(file: &Path) -> Result<GatewayConfig, GatewayError> {
     let mut config = GatewayConfig::load(file)?;
     config.model.name = Some(config.model.served_name());

@@ -53,6 +53,7 @@ impl PreparedChat {
         let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
         let speaking = Speaking {
             format: OutputFormat { reasoning, ..app.model.output },
+            thinks: app.model.output.reasoning.is_some(),
             starts_in_reasoning: reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
             token_ids: parameters.return_token_ids,
             logprobs,

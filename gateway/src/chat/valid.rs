@@ -15,7 +15,7 @@ use crate::{
     },
     output::ToolMode,
     parameters::{Parameters, check_answers, logprob_count, settle_unknown},
-    prompt::PromptSource,
+    prompt::{PromptSource, beyond_context},
     remarks::Remarks,
     request_body::typed,
     speech::SpeechOptions,
@@ -57,7 +57,7 @@ impl ValidChat {
             parameters.text.skip_special_tokens = false;
         }
         let source = source(&mut chat, &app.api)?;
-        let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat)?);
+        let (logprobs, max_tokens) = (logprobs(&chat, model)?, max_tokens(&chat, model.max_model_len)?);
         let (echo, include_reasoning) = (chat.echo.unwrap_or(false), chat.include_reasoning.unwrap_or(true));
         let answered = source.rendering.end == PromptEnd::Assistant;
         let last = source.turns.last();
@@ -157,7 +157,7 @@ fn logprobs(chat: &ChatRequest, model: &ModelInfo) -> Result<Option<u32>, ApiErr
     }
 }
 
-fn max_tokens(chat: &ChatRequest) -> Result<Option<usize>, ApiError> {
+fn max_tokens(chat: &ChatRequest, max_model_len: usize) -> Result<Option<usize>, ApiError> {
     let (older, newer) = (chat.max_tokens, chat.max_completion_tokens);
     let param = if newer.is_some() { "max_completion_tokens" } else { "max_tokens" };
     if older.is_some() && newer.is_some() && older != newer {
@@ -165,6 +165,7 @@ fn max_tokens(chat: &ChatRequest) -> Result<Option<usize>, ApiError> {
     }
     match newer.or(older) {
         Some(0) => Err(ApiError::invalid(format!("{param} must be at least 1.")).param(param)),
+        Some(limit) if limit > max_model_len => Err(beyond_context(limit, max_model_len).param(param)),
         limit => Ok(limit),
     }
 }

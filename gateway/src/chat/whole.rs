@@ -54,8 +54,9 @@ impl Collector for WholeChat {
 
     fn document(self, usage: Usage) -> Result<(Vec<u8>, Usage), ApiError> {
         let Self { head, speaking, answers, prompt_logprobs, .. } = self;
+        let usage = usage.with_reasoning(speaking.reasoning_tokens(answers.iter().map(|(speech, _)| speech)));
         let choices = answers.into_iter().enumerate();
-        let choices = choices.map(|(index, (_, collected))| collected.into_choice(index, &speaking.options));
+        let choices = choices.map(|(index, (speech, collected))| collected.into_choice(index, &speech, &speaking.options));
         let completion = ChatCompletion {
             id: &head.id,
             object: "chat.completion",
@@ -97,13 +98,14 @@ impl Collected {
         self.end = said.end.or(self.end.take());
     }
 
-    fn into_choice(self, index: usize, options: &SpeechOptions) -> Result<Choice, ApiError> {
+    fn into_choice(self, index: usize, speech: &Speech, options: &SpeechOptions) -> Result<Choice, ApiError> {
         let end = self.end.ok_or_else(|| ApiError::internal("an answer has no end"))?;
         let content = options.echo.clone().unwrap_or_default() + &self.content;
         let reasoning = Some(self.reasoning).filter(|reasoning| !reasoning.is_empty());
+        let says_else = !self.tool_calls.is_empty() || speech.reasoning_tokens() > 0;
         let message = AssistantMessage {
             role: options.role,
-            content: Some(content).filter(|content| !content.is_empty() || self.tool_calls.is_empty()),
+            content: Some(content).filter(|content| !content.is_empty() || !says_else),
             refusal: None,
             reasoning_content: reasoning.clone().filter(|_| options.reasoning_content),
             reasoning,

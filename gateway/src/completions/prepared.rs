@@ -95,7 +95,7 @@ fn fitting(prompt: &PlainPrompt, max_tokens: usize, max_model_len: usize) -> Res
     if prompt.ids.is_empty() {
         return Err(ApiError::invalid("prompt must not be empty.").param("prompt"));
     }
-    room(prompt.ids.len(), Some(max_tokens), max_model_len).map_err(|error| error.param("prompt"))
+    room(prompt.ids.len(), Some(max_tokens), max_model_len).map_err(|error| error.renamed("messages", "prompt"))
 }
 
 fn id() -> Result<String, ApiError> {

@@ -148,6 +148,7 @@ impl From<Counts> for Usage {
             completion_tokens: completion,
             total_tokens: prompt.saturating_add(completion),
             prompt_tokens_details: cached.map(|cached_tokens| PromptTokensDetails { cached_tokens }),
+            completion_tokens_details: None,
         }
     }
 }

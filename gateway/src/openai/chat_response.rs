@@ -79,7 +79,7 @@ pub enum StopReason {
 pub struct AssistantMessage {
     /// Who speaks: `assistant`, unless another's message was continued.
     pub role: &'static str,
-    /// The text; `null` beside calls of tools that come without any.
+    /// The text; `null` beside calls of tools, and thoughts, that come without any.
     pub content: Option<String>,
     /// Always `null`: open models refuse in their text.
     pub refusal: Option<()>,

@@ -23,11 +23,17 @@ pub(crate) fn room(prompt_tokens: usize, limit: Option<usize>, max_model_len: us
     let left = max_model_len.saturating_sub(prompt_tokens);
     match limit {
         _ if left == 0 => Err(too_long(max_model_len, &format!("{prompt_tokens} tokens"))),
-        Some(limit) if limit > max_model_len => Err(ApiError::context_length_exceeded(format!(
-            "This model's maximum context length is {max_model_len} tokens. However, you requested {limit} in the completion."
-        ))),
+        Some(limit) if limit > max_model_len => Err(beyond_context(limit, max_model_len)),
         limit => Ok(limit.unwrap_or(left).min(left)),
     }
+}
+
+/// A limit on new tokens that no prompt leaves room for.
+pub(crate) fn beyond_context(limit: usize, max_model_len: usize) -> ApiError {
+    ApiError::context_length_exceeded(format!(
+        "This model's maximum context length is {max_model_len} tokens. However, you requested {limit} in the completion."
+    ))
+    .param("max_tokens")
 }
 
 /// Tokenises what the model's context can hold.

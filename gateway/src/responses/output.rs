@@ -22,43 +22,27 @@ pub(super) struct Output {
     pub(super) events: Events,
     /// What thoughts are sealed with, where that was asked for.
     seal: Option<web::Data<ReasoningSeal>>,
-    waiting: Waiting,
-    reasoning_tokens: usize,
-}
-
-/// Tokens whose text is held back, since it can be a part of a mark. They count to the words that come next.
-#[derive(Default)]
-struct Waiting {
-    count: usize,
-    logprobs: Vec<TokenLogprobs>,
+    /// Of tokens whose text is held back, since it can be a part of a mark. They belong to the words that come next.
+    waiting: Vec<TokenLogprobs>,
 }
 
 impl Output {
     /// `events` get whatever happens.
     pub(super) fn new(events: Events, seal: Option<web::Data<ReasoningSeal>>) -> Self {
-        Self { items: Vec::new(), events, seal, waiting: Waiting::default(), reasoning_tokens: 0 }
+        Self { items: Vec::new(), events, seal, waiting: Vec::new() }
     }
 
-    /// Tokens of thoughts with the marks around them; to the piece, where several tokens come as one.
-    pub(super) const fn reasoning_tokens(&self) -> usize {
-        self.reasoning_tokens
-    }
-
-    /// Adds what a piece of `tokens` tokens says. Where it is the last, this is how the answer ended.
+    /// Adds what a piece says. Where it is the last, this is how the answer ended.
     ///
     /// # Errors
     /// 500 if the random source or the writing of an event fails.
-    pub(super) fn say(&mut self, tokens: usize, said: Said) -> Result<Option<ResponseStatus>, ApiError> {
-        self.waiting.count += tokens;
-        self.waiting.logprobs.extend(said.logprobs.map(|logprobs| logprobs.content).unwrap_or_default());
+    pub(super) fn say(&mut self, said: Said) -> Result<Option<ResponseStatus>, ApiError> {
+        self.waiting.extend(said.logprobs.map(|logprobs| logprobs.content).unwrap_or_default());
         for word in said.words {
-            let waiting = std::mem::take(&mut self.waiting);
+            let logprobs = std::mem::take(&mut self.waiting);
             match word {
-                Word::Reasoning(text) => {
-                    self.reasoning_tokens += waiting.count;
-                    self.reasoning(&text)?;
-                }
-                Word::Content(text) => self.text(&text, waiting.logprobs)?,
+                Word::Reasoning(text) => self.reasoning(&text)?,
+                Word::Content(text) => self.text(&text, logprobs)?,
                 Word::Call { id, name, .. } => self.call(id, name)?,
                 Word::Arguments { fragment, .. } => self.arguments(&fragment)?,
             }
@@ -214,16 +198,15 @@ mod tests {
     fn thoughts_text_and_calls_follow_each_other() {
         let seal = web::Data::new(ReasoningSeal::generate().unwrap());
         let mut output = Output::new(Events::new(true), Some(seal.clone()));
-        // A mark, whose tokens count to the thoughts after it.
-        assert!(output.say(1, said(Vec::new())).unwrap().is_none());
-        output.say(2, said(vec![Word::Reasoning("h".to_owned())])).unwrap();
-        output.say(1, said(vec![Word::Reasoning("m".to_owned())])).unwrap();
-        output.say(4, said(vec![Word::Content("so".to_owned())])).unwrap();
+        assert!(output.say(said(Vec::new())).unwrap().is_none());
+        output.say(said(vec![Word::Reasoning("h".to_owned())])).unwrap();
+        output.say(said(vec![Word::Reasoning("m".to_owned())])).unwrap();
+        output.say(said(vec![Word::Content("so".to_owned())])).unwrap();
         let call = Word::Call { index: 0, id: "call_1".to_owned(), name: "f".to_owned() };
-        output.say(8, said(vec![call, Word::Arguments { index: 0, fragment: "{".to_owned() }])).unwrap();
+        output.say(said(vec![call, Word::Arguments { index: 0, fragment: "{".to_owned() }])).unwrap();
         let end = Some(End { reason: FinishReason::Length, stop: None });
-        let status = output.say(1, Said { words: Vec::new(), logprobs: None, token_ids: None, end }).unwrap();
-        assert_eq!((status, output.reasoning_tokens()), (Some(ResponseStatus::Incomplete), 4));
+        let status = output.say(Said { words: Vec::new(), logprobs: None, token_ids: None, end }).unwrap();
+        assert_eq!(status, Some(ResponseStatus::Incomplete));
         let events = |kinds: &[&str], index: usize| kinds.iter().map(|kind| json!([kind, index])).collect::<Vec<_>>();
         let thought = ["output_item.added", "content_part.added", "reasoning_text.delta", "reasoning_text.delta"];
         let thought_done = ["reasoning_text.done", "content_part.done", "output_item.done"];

@@ -62,7 +62,7 @@ impl PreparedResponse {
             sealed_reasoning,
             asked,
         } = ValidResponse::new(asked, app, &seal, remarks)?;
-        let in_input = |error: ApiError| error.renamed("messages", "input");
+        let in_input = |error: ApiError| error.renamed("messages", "input").renamed("max_tokens", "max_output_tokens");
         let source = PromptSource { turns, rendering, template: None, add_special_tokens: false };
         let prompt = Prompt::new(app, &source).map_err(in_input)?;
         let info = app.engine.model();
@@ -73,6 +73,7 @@ impl PreparedResponse {
         let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
         let speaking = Speaking {
             format: OutputFormat { reasoning, ..app.model.output },
+            thinks: app.model.output.reasoning.is_some(),
             starts_in_reasoning: reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
             token_ids: false,
             logprobs,

@@ -44,9 +44,8 @@ impl EventWriter for ResponseEvents {
     }
 
     fn piece(&mut self, _: usize, piece: Piece, _: Usage) -> Result<(), Unwritable> {
-        let tokens = piece.token_ids.len();
         let said = self.speech.say(piece)?;
-        self.status = self.output.say(tokens, said)?.unwrap_or(self.status);
+        self.status = self.output.say(said)?.unwrap_or(self.status);
         Ok(())
     }
 
@@ -55,7 +54,7 @@ impl EventWriter for ResponseEvents {
             ResponseStatus::Incomplete => "response.incomplete",
             ResponseStatus::Completed | ResponseStatus::InProgress => "response.completed",
         };
-        self.lifecycle(event, Some(ResponseUsage::new(usage, self.output.reasoning_tokens())))?;
+        self.lifecycle(event, Some(ResponseUsage::new(usage, self.speech.reasoning_tokens())))?;
         Ok(usage)
     }
 

@@ -29,14 +29,13 @@ impl WholeResponse {
 
 impl Collector for WholeResponse {
     fn piece(&mut self, _: usize, piece: Piece) -> Result<(), ApiError> {
-        let tokens = piece.token_ids.len();
-        self.status = self.output.say(tokens, self.speech.say(piece)?)?;
+        self.status = self.output.say(self.speech.say(piece)?)?;
         Ok(())
     }
 
     fn document(self, usage: Usage) -> Result<(Vec<u8>, Usage), ApiError> {
         let status = self.status.ok_or_else(|| ApiError::internal("an answer has no end"))?;
-        let counts = ResponseUsage::new(usage, self.output.reasoning_tokens());
+        let counts = ResponseUsage::new(usage, self.speech.reasoning_tokens());
         Ok((document(&self.head.response(status, &self.output.items, Some(counts)))?, usage))
     }
 }

@@ -273,7 +273,7 @@ async fn what_cannot_be_is_refused_by_name() {
         (json!({"max_tokens": 0}), json!("max_tokens")),
         (json!({"min_tokens": 17}), json!("min_tokens")),
         (json!({"max_tokens": 0, "echo": true, "min_tokens": 1}), json!("min_tokens")),
-        (json!({"max_tokens": MAX_MODEL_LEN + 1}), json!("prompt")),
+        (json!({"max_tokens": MAX_MODEL_LEN + 1}), json!("max_tokens")),
         (json!({"logprobs": 6}), json!("logprobs")),
         (json!({"logprobs": true}), json!("logprobs")),
         (json!({"temperature": 3}), json!("temperature")),

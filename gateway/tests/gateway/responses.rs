@@ -308,6 +308,7 @@ async fn what_cannot_be_done_is_refused_by_name() {
         (json!({"top_logprobs": 2}), "top_logprobs"),
         (json!({"include": ["message.output_text.logprobs"], "top_logprobs": 6}), "top_logprobs"),
         (json!({"max_output_tokens": 0}), "max_output_tokens"),
+        (json!({"max_output_tokens": MAX_MODEL_LEN + 1}), "max_output_tokens"),
         (json!({"max_output_tokens": 2, "min_tokens": 3}), "min_tokens"),
         (json!({"min_tokens": MAX_MODEL_LEN}), "min_tokens"),
         (json!({"temperature": 3}), "temperature"),

@@ -196,6 +196,11 @@ async fn thoughts_are_told_apart_from_the_answer() {
         assert_eq!(message["reasoning"].as_str().unwrap().trim(), "Hm.");
         assert_eq!(message["content"].as_str().unwrap().trim(), "Yes.");
         assert!(message.get("reasoning_content").is_none());
+        if !stream {
+            let usage = &answer.json()["usage"];
+            let thoughts = usage["completion_tokens_details"]["reasoning_tokens"].as_u64().unwrap();
+            assert!((1..=usage["completion_tokens"].as_u64().unwrap()).contains(&thoughts), "{usage}");
+        }
     }
     let body = asking(json!({"include_reasoning": false, "logprobs": false, "return_token_ids": true}));
     let (answer, _) = ask(&mut gateway, &body, &["<think>Hm.</think>Yes."]).await;

@@ -1,0 +1,122 @@
+//! The requests, and what vLLM's own server answered (`scripts/vllm_reference.py`).
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use blindllama_tests::project;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A request, as both servers get it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// What the report calls it.
+    pub name: String,
+    /// `POST` where it is left out.
+    pub method: Option<String>,
+    /// With the leading slash.
+    pub path: String,
+    /// The JSON document.
+    pub body: Option<Value>,
+    /// The body where it is no JSON.
+    pub raw: Option<String>,
+}
+
+/// What a server answered.
+#[derive(Deserialize)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The type of content, without its parameters.
+    pub content_type: String,
+    /// A JSON document.
+    pub body: Option<Value>,
+    /// The data of a stream's events, in order; `[DONE]` as a string.
+    pub events: Option<Vec<Value>>,
+    /// Whether the connection broke before the end.
+    #[serde(default)]
+    pub cut: bool,
+}
+
+/// A request with vLLM's answer.
+pub struct Case {
+    /// The request.
+    pub request: Request,
+    /// vLLM's answer.
+    pub answer: Answer,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    cpu_capability: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+/// Names the folder of answers that vLLM has just given.
+const LIVE: &str = "BLINDLLAMA_REFERENCE";
+
+/// Whether vLLM was asked anew.
+pub fn is_live() -> bool {
+    std::env::var_os(LIVE).is_some()
+}
+
+/// The cases of `model`: from the folder that `BLINDLLAMA_REFERENCE` names (`make differential`), or as committed. On a processor
+/// whose kernels round differently the committed answers say nothing, so vLLM is asked anew.
+pub fn cases(model: &str) -> Vec<Case> {
+    let data = project::root().join("tests/data/differential");
+    let requests = lines(&data.join(model).join("requests.jsonl"));
+    if let Some(folder) = std::env::var_os(LIVE) {
+        return paired(&requests, &lines(&PathBuf::from(folder).join(model).join("answers.jsonl")));
+    }
+    let committed = lines(&data.join(model).join("answers.jsonl"));
+    let head: Head = parsed(committed.first().expect("what answered"));
+    if head.cpu_capability == cpu_capability() {
+        return paired(&requests, &committed);
+    }
+    eprintln!("the committed answers are of another kind of processor: asking vLLM's own server anew");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut script = vllm_python();
+    script.arg(project::root().join("scripts/vllm_reference.py")).args(["--model", model]).arg("--output").arg(folder.path());
+    assert!(script.status().expect("vLLM's Python").success(), "scripts/vllm_reference.py failed");
+    paired(&requests, &lines(&folder.path().join(model).join("answers.jsonl")))
+}
+
+/// The Python that vLLM is installed for.
+pub fn vllm_python() -> Command {
+    Command::new(project::state("python/bin/python"))
+}
+
+fn cpu_capability() -> String {
+    let question = "import torch; print(torch.backends.cpu.get_cpu_capability(), end='')";
+    let output = vllm_python().args(["-c", question]).output().expect("vLLM's Python");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn paired(requests: &[String], answers: &[String]) -> Vec<Case> {
+    let answers = answers.get(1..).expect("answers after the line that says what answered");
+    assert_eq!(requests.len(), answers.len(), "record vLLM's answers anew: make differential");
+    let paired = requests.iter().zip(answers).map(|(request, answer)| {
+        let (request, Named { name, answer }): (Request, Named) = (parsed(request), parsed(answer));
+        assert_eq!(request.name, name, "record vLLM's answers anew: make differential");
+        Case { request, answer }
+    });
+    paired.collect()
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines().map(str::to_owned).collect()
+}
+
+fn parsed<'a, T: Deserialize<'a>>(line: &'a str) -> T {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}

@@ -1,6 +1,6 @@
 // The helpers of OpenAI's SDK for Node: streams that are collected, and the loop that runs tools.
 //
-// The model's answers make no sense, but keep to a form that is imposed on them.
+// The model's answers make no sense, but keep to a form.
 
 import assert from "node:assert/strict";
 import OpenAI from "openai";
@@ -25,7 +25,8 @@ async function chatCompletionsStream(client) {
   const whole = await client.chat.completions.create(request);
   assert.equal(text, whole.choices[0].message.content);
   assert.equal(collected.choices[0].message.content, text);
-  assert.deepEqual(await stream.totalUsage(), whole.usage);
+  const { prompt_tokens, completion_tokens, total_tokens } = whole.usage;
+  assert.deepEqual(await stream.totalUsage(), { prompt_tokens, completion_tokens, total_tokens });
   assert.ok(parameters.properties.city.enum.includes(JSON.parse(text).city));
 }
 
@@ -40,23 +41,25 @@ async function responsesStream(client) {
   assert.equal(collected.output_text, (await client.responses.create(request)).output_text);
 }
 
-// Imposes a form on each answer in turn: what a better model would do by itself.
-function imposing(forms) {
+// Adds parameters to each request in turn, so that this model does what a better one would do by itself.
+function imposing(parameters) {
   const sent = [];
   const client = new OpenAI({
     ...options,
     fetch: (url, init) => {
       const body = JSON.parse(init.body);
       sent.push(body.messages);
-      return fetch(url, { ...init, body: JSON.stringify({ ...body, structured_outputs: { choice: [forms.shift()] } }) });
+      return fetch(url, { ...init, body: JSON.stringify({ ...body, ...parameters.shift() }) });
     },
   });
   return { client, sent };
 }
 
 async function toolsAreRun(stream) {
-  const call = '<tool_call>\n{"name": "get_temperature", "arguments": {"city": "Rome"}}\n</tool_call>';
-  const { client, sent } = imposing([call, "27 degrees."]);
+  const { client, sent } = imposing([
+    { tool_choice: "required", parallel_tool_calls: false },
+    { tool_choice: "none", structured_outputs: { choice: ["27 degrees."] } },
+  ]);
   const asked = [];
   const tool = {
     name: "get_temperature",
@@ -70,7 +73,8 @@ async function toolsAreRun(stream) {
   };
   const runner = client.chat.completions.runTools({ model, messages, stream, tools: [{ type: "function", function: tool }] });
   assert.equal(await runner.finalContent(), "27 degrees.");
-  assert.deepEqual(asked, ["Rome"]);
+  assert.equal(asked.length, 1);
+  assert.ok(parameters.properties.city.enum.includes(asked[0]));
   assert.deepEqual(sent[1].map((message) => message.role), ["user", "assistant", "tool"]);
 }
 

@@ -126,7 +126,7 @@ pub enum InputContent {
 
 /// A part that is text.
 #[derive(Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
 pub enum InputPart {
     /// What the user says.
     InputText(TextPart),
@@ -205,10 +205,17 @@ impl InputItem {
             Self::FunctionCallOutput(output) => (&output.unknown, "output", output.output.parts()),
             Self::Reasoning(reasoning) => (&reasoning.unknown, "content", reasoning.content.as_deref().unwrap_or_default()),
         };
-        let parts = parts.iter().enumerate();
-        let parts =
-            parts.flat_map(|(index, part)| part.unknown().paths(&format!("{prefix}{name}[{index}].")).collect::<Vec<_>>());
-        unknown.paths(prefix).chain(parts).collect()
+        let summary = match self {
+            Self::Reasoning(reasoning) => reasoning.summary.as_deref().unwrap_or_default(),
+            _ => none,
+        };
+        let of_parts = |name: &str, parts: &[InputPart]| {
+            let paths = |(index, part): (usize, &InputPart)| {
+                part.unknown().paths(&format!("{prefix}{name}[{index}].")).collect::<Vec<_>>()
+            };
+            parts.iter().enumerate().flat_map(paths).collect::<Vec<_>>()
+        };
+        unknown.paths(prefix).chain(of_parts(name, parts)).chain(of_parts("summary", summary)).collect()
     }
 }
 
@@ -252,6 +259,23 @@ impl JsonSchema for InputContent {
     }
 }
 
+/// What is derived would take the number of a variant for its name.
+fn check_tag<E: Error>(members: &Map<String, Value>) -> Result<(), E> {
+    match members.get("type") {
+        Some(tag) if !tag.is_string() => Err(E::custom("type has to be a string")),
+        _ => Ok(()),
+    }
+}
+
+impl<'de> Deserialize<'de> for InputPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = Map::deserialize(deserializer)?;
+        check_tag(&members)?;
+        // The function that `remote` derives.
+        Self::deserialize(Value::Object(members)).map_err(Error::custom)
+    }
+}
+
 /// OpenAI leaves `type` out of messages.
 impl<'de> Deserialize<'de> for InputItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -259,6 +283,7 @@ impl<'de> Deserialize<'de> for InputItem {
         if members.get("type").is_none_or(Value::is_null) {
             members.insert("type".to_owned(), Value::from("message"));
         }
+        check_tag(&members)?;
         // The function that `remote` derives.
         Self::deserialize(Value::Object(members)).map_err(Error::custom)
     }

@@ -133,6 +133,9 @@ impl Parameters {
             );
             return Err(ApiError::invalid(message).param("min_tokens"));
         }
+        if constraint.is_some() {
+            self.check_beside_constraint()?;
+        }
         let request = |index: u32| GenerateRequest {
             prompt: prompt.to_vec(),
             max_tokens,
@@ -147,6 +150,19 @@ impl Parameters {
             cache_salt: self.cache_salt.clone(),
         };
         Ok((0..self.n).map(request).collect())
+    }
+
+    /// What can leave no token at all beside a constraint, so that the answer would fail halfway.
+    fn check_beside_constraint(&self) -> Result<(), ApiError> {
+        let param = if self.stopping.min_tokens > 0 {
+            "min_tokens"
+        } else if self.sampling.allowed_token_ids.is_empty() {
+            return Ok(());
+        } else {
+            "allowed_token_ids"
+        };
+        let message = format!("{param} cannot be combined with a form that the answer has to have: both may be impossible.");
+        Err(ApiError::invalid(message).param(param))
     }
 }
 

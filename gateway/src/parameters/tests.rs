@@ -147,19 +147,29 @@ fn without_a_salt_nobody_shares_a_prefix_cache() {
 #[test]
 fn answers_to_one_prompt_differ_in_their_seed_alone() {
     let parameters = valid(json!({"n": 3, "seed": 7, "prompt_logprobs": 1, "min_tokens": 9}));
-    let requests = parameters.requests(None, &[1, 2], 9, Some(2), Some(&Constraint::JsonObject)).unwrap();
+    let requests = parameters.requests(None, &[1, 2], 9, Some(2), None).unwrap();
     assert_eq!(requests.iter().map(|request| request.sampling.seed).collect::<Vec<_>>(), [Some(7), Some(8), Some(9)]);
     let prompt_logprobs: Vec<_> = requests.iter().map(|request| request.logprobs.prompt).collect();
     assert_eq!(prompt_logprobs, [Some(1), None, None]);
     for request in requests {
         assert_eq!((request.prompt, request.max_tokens, request.logprobs.sampled), (vec![1, 2], 9, Some(2)));
         assert_eq!(request.stopping.min_tokens, 9);
-        assert!(request.constraint == Some(Constraint::JsonObject));
     }
     assert_eq!(valid(json!({"n": 2})).requests(None, &[1], 4, None, None).unwrap()[1].sampling.seed, None);
     // The context may leave less room than was asked for.
     let error = parameters.requests(None, &[1, 2], 8, None, None).err().unwrap();
     assert_eq!(serde_json::to_value(error.body()).unwrap()["error"]["param"], "min_tokens");
+}
+
+#[test]
+fn constraints_stand_alone() {
+    let constrained = |parameters| valid(parameters).requests(None, &[1], 4, None, Some(&Constraint::JsonObject));
+    let requests = constrained(json!({"n": 2})).unwrap();
+    assert!(requests.iter().all(|request| request.constraint == Some(Constraint::JsonObject)));
+    for (param, value) in [("min_tokens", json!(1)), ("allowed_token_ids", json!([1]))] {
+        let error = constrained(json!({param: value})).err().unwrap();
+        assert_eq!(serde_json::to_value(error.body()).unwrap()["error"]["param"], param);
+    }
 }
 
 /// Each bound that the schema tells is the one that is checked.

@@ -296,6 +296,13 @@ async fn what_cannot_be_done_is_refused_by_name() {
             json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": "x", "odd": 1}]}]}),
             "input[0].content[0].odd",
         ),
+        (
+            json!({"input": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "x", "odd": 1}]}]}),
+            "input[0].summary[0].odd",
+        ),
+        (json!({"text": {"format": {"type": "json_object"}}, "min_tokens": 1}), "min_tokens"),
+        (json!({"input": [{"type": "reasoning", "summary": [{"type": 4, "text": "x"}]}]}), "input[0]"),
+        (json!({"input": [{"type": 0, "role": "user", "content": "x"}]}), "input[0]"),
         (json!({"input": "x".repeat(MAX_MODEL_LEN * 40)}), "input"),
         (json!({"input": [{"role": "assistant", "content": "x"}]}), "input"),
         (json!({"previous_response_id": "resp_1"}), "previous_response_id"),

@@ -31,7 +31,8 @@ build: setup
 fuzz:
 	@scripts/fuzz.sh $(SECONDS_EACH)
 
-# Sends requests that are generated from the OpenAPI document, good and bad, for SECONDS (600) from the seed SEED (1).
+# Sends requests that are generated from the OpenAPI document, good and bad, for SECONDS (600) each to a model that generates and to
+# one that makes embeddings, from the seed SEED (1).
 schemathesis: setup
 	@. scripts/phase.sh; phase "Python clients for the tests" scripts/python.sh sdk
 	@. scripts/phase.sh; phase "tiny models" scripts/model.sh tiny
@@ -54,4 +55,4 @@ differential: setup
 
 # Removes what builds and runs made, the Python environment and the models included.
 clean:
-	rm -rf target .state
+	rm -rf target .state fuzz/corpus fuzz/finds fuzz/seeds

@@ -1,12 +1,13 @@
 """Writes the requests of the differential test: picked ones for each parameter, and combinations drawn with a seed.
 
-    python3 scripts/differential_requests.py
+    python3 scripts/differential_requests.py [--output FOLDER]
 
 One file of JSON lines for each model, tests/data/differential/<model>/requests.jsonl: a name, the path, and the body, or
 `raw` where it is no JSON. The same files each time; `scripts/vllm_reference.py` then has to record vLLM's answers anew.
 Answers are short, and prompts such that greedy decoding meets no tie.
 """
 
+import argparse
 import json
 import random
 from pathlib import Path
@@ -454,8 +455,8 @@ class Suite:
     def response(self, name, more=None):
         self.add(f"responses/{name}", RESPONSES, {"input": "What is the capital of France?", "max_output_tokens": 12} | (more or {}))
 
-    def write(self):
-        path = ROOT / "tests/data/differential" / self.model / "requests.jsonl"
+    def write(self, output):
+        path = output / self.model / "requests.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = (json.dumps(request, ensure_ascii=False) + "\n" for request in self.requests.values())
         path.write_text("".join(lines), encoding="utf-8")
@@ -665,6 +666,9 @@ def others(suite):
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=ROOT / "tests/data/differential")
+    arguments = parser.parse_args()
     for suite in [default_model(), tiny_chat(), tiny_embedding()]:
-        suite.write()
+        suite.write(arguments.output)
         print(suite.model, len(suite.requests))

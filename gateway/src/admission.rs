@@ -55,16 +55,25 @@ impl Admission {
         Ok(Permit { place, _constrained: None, running: Metrics::request_started(&self.metrics) })
     }
 
+    /// Whether so many answers can be made at once, however many are made now.
+    ///
+    /// # Errors
+    /// 400.
+    pub(crate) fn check_most(&self, answers: usize) -> Result<(), ApiError> {
+        if answers > self.most {
+            let message = format!("n asks for {answers} answers; this server makes {} at once.", self.most);
+            return Err(ApiError::invalid(message).param("n"));
+        }
+        Ok(())
+    }
+
     /// Takes as many places for a request that was admitted as it has answers: each is a request of its own to the engine.
     /// Those whose form is `constrained` take others beside.
     ///
     /// # Errors
     /// 400 if there are not so many places at all, 503 with `Retry-After` if they are not free.
     pub(crate) fn widen(&self, permit: &mut Permit, answers: usize, constrained: bool) -> Result<(), ApiError> {
-        if answers > self.most {
-            let message = format!("n asks for {answers} answers; this server makes {} at once.", self.most);
-            return Err(ApiError::invalid(message).param("n"));
-        }
+        self.check_most(answers)?;
         permit.place.merge(take(&self.places, answers.saturating_sub(1))?);
         if constrained {
             if answers > self.most_constrained {

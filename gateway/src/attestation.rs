@@ -11,8 +11,14 @@ pub use blindllama_attest::credential::{ActivationAnswer, ActivationRequest};
 use blindllama_attest::{binding::Binding, credential::MAX_ACTIVATION_BYTES, digest::Sha256Digest, nonce::Nonce};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use crate::{App, openai::error::ApiError, remarks::Remarks, request_body::read_json};
+use crate::{
+    App,
+    openai::error::ApiError,
+    remarks::Remarks,
+    request_body::{read_json, typed},
+};
 
 /// Evidence on its way: a whole document (see `docs/spec/evidence.md`), as JSON.
 pub type EvidenceFuture = Pin<Box<dyn Future<Output = Result<Bytes, AttestError>> + Send>>;
@@ -82,8 +88,9 @@ pub(crate) async fn evidence(app: web::Data<App>, request: HttpRequest) -> Resul
 
 /// `POST /attestation/activate`.
 pub(crate) async fn activate(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let as_it_is = |_: &App, credential: ActivationRequest, _: &mut Remarks| Ok(credential);
-    let credential = read_json(&app, &request, body, MAX_ACTIVATION_BYTES, as_it_is).await?;
+    // By way of a map: a list would be taken for the object's values in their order.
+    let credential = |_: &App, members: Map<String, Value>, _: &mut Remarks| typed::<ActivationRequest>(members);
+    let credential = read_json(&app, &request, body, MAX_ACTIVATION_BYTES, credential).await?;
     app.activations.check().map_err(|_| ApiError::rate_limited())?;
     let answer = app.attestation.activate(credential).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))

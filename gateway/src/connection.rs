@@ -27,15 +27,15 @@ pub(crate) fn count_open(_connection: &dyn Any, data: &mut Extensions) {
     data.insert(Open(Rc::new(Cell::new(0))));
 }
 
-/// The middleware that turns requests away where their connection has too many. What a client has been told so and does not
-/// read is not counted: an error of a few hundred bytes each.
+/// The middleware that turns requests away where their connection has too many. Such a response is not counted, so it has no body,
+/// which a client that reads nothing would make the server keep.
 pub(crate) async fn bound_open(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match OpenRequest::begin(&request) {
         Ok(open) => Ok(next.call(request).await?.map_body(|_, body| HoldingBody::boxed(body.boxed(), open))),
-        Err(error) => Ok(request.error_response(error)),
+        Err(error) => Ok(request.into_response(error.to_response(None).set_body(BoxBody::new(())))),
     }
 }
 

@@ -36,6 +36,11 @@ pub(crate) trait EventWriter: Send + 'static {
     /// [`Unwritable`].
     fn piece(&mut self, index: usize, piece: Piece, so_far: Usage) -> Result<(), Unwritable>;
 
+    /// About how many bytes there are to be written for `piece`.
+    fn bytes(&self, piece: &Piece) -> usize {
+        piece.bytes
+    }
+
     /// What comes after the last piece. Gives the token counts that were told.
     ///
     /// # Errors
@@ -188,7 +193,7 @@ impl Sending {
     ) -> Result<W, Unwritable> {
         let (mut writer, written) = match ready {
             Some(Ok((index, piece))) => {
-                let (bytes, so_far) = (piece.bytes, self.answers.usage_at(index));
+                let (bytes, so_far) = (writer.bytes(&piece), self.answers.usage_at(index));
                 let piece = move |writer: &mut W| writer.piece(index, piece, so_far).map(|()| None);
                 write(&self.app, bytes, writer, piece).await?
             }

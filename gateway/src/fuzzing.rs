@@ -119,7 +119,7 @@ fn gateway(task: ModelTask) -> Result<App, ModelError> {
     let api = ApiConfig { request_chat_template: true, ..ApiConfig::default() };
     let limits = Limits {
         max_body_bytes: std::num::NonZeroUsize::MAX,
-        max_requests: std::num::NonZeroUsize::MIN,
+        max_requests: std::num::NonZeroUsize::MAX,
         activations_per_second: std::num::NonZeroU32::MIN,
         structured: StructuredLimits::default(),
     };

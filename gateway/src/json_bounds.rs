@@ -2,7 +2,7 @@
 //!
 //! A value takes up to 130 times the memory of its text once it is parsed and kept (`[0],`), and what is unknown is kept to
 //! be named. So values are counted, in one pass that keeps none of them, before anything is made of a text. At worst these
-//! bounds are 110 MB.
+//! bounds are 110 MB for each form that a request is in.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 

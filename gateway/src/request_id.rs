@@ -4,7 +4,8 @@ use actix_web::{
     HttpMessage as _, HttpRequest,
     http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue},
 };
-use data_encoding::HEXLOWER;
+
+use crate::random_id::random_hex;
 
 /// The header that carries the id, both ways.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,16 +41,6 @@ impl RequestId {
     pub(crate) fn to_header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
         HeaderValue::from_str(&self.0)
     }
-}
-
-/// 16 random bytes in hex: unique without coordination.
-///
-/// # Errors
-/// Whatever the operating system's random source reports.
-pub(crate) fn random_hex() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(HEXLOWER.encode(&bytes))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What one answer says: text, thoughts and calls of tools, with the probabilities of its tokens.
 
+use std::sync::Arc;
+
 use crate::{
+    ServedModel,
     generation::{Finish, Piece, TokenTexts},
     openai::{
         chat_response::{FinishReason, StopReason},
@@ -8,7 +11,9 @@ use crate::{
         logprobs::ChatLogprobs,
     },
     output::{OutputEvent, OutputFormat, OutputReader, ToolMode},
-    request_id::random_hex,
+    parameters::Parameters,
+    prompt::Prompt,
+    random_id::random_id,
 };
 
 /// How what the model says is told.
@@ -91,6 +96,28 @@ pub(crate) struct End {
 }
 
 impl Speaking {
+    /// How `model` answers `prompt`, in a `constrained` form or freely.
+    pub(crate) fn new(
+        model: &ServedModel,
+        prompt: &Prompt,
+        constrained: bool,
+        logprobs: Option<u32>,
+        parameters: &Parameters,
+        options: SpeechOptions,
+    ) -> Self {
+        // The engine's grammar holds from the first token on: there is no room for thoughts.
+        let reasoning = model.output.reasoning.filter(|_| !constrained);
+        Self {
+            format: OutputFormat { reasoning, ..model.output },
+            thinks: model.output.reasoning.is_some(),
+            starts_in_reasoning: reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
+            token_ids: parameters.return_token_ids,
+            logprobs,
+            texts: TokenTexts::new(Arc::clone(&model.tokenizer), parameters.tokens_as_ids),
+            options,
+        }
+    }
+
     /// The speech of one answer.
     pub(crate) fn speech(&self) -> Speech {
         let hidden = self.format.reasoning.is_some() && !self.options.reasoning;
@@ -153,8 +180,7 @@ impl Speech {
             OutputEvent::ToolCall { index, .. } | OutputEvent::ToolArguments { index, .. } if beyond_one(index) => None,
             OutputEvent::ToolCall { index, name } => {
                 self.called = true;
-                let random = random_hex().map_err(|error| ApiError::internal(format!("tool call id: {error}")))?;
-                Some(Word::Call { index, id: format!("call_{random}"), name })
+                Some(Word::Call { index, id: random_id("call_")?, name })
             }
             OutputEvent::ToolArguments { index, fragment } => Some(Word::Arguments { index, fragment }),
         })

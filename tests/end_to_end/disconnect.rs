@@ -6,7 +6,7 @@ use blindllama_tests::http;
 
 use crate::world::{World, run};
 
-/// What the issue tracker of every inference server is full of: requests that nobody reads any more.
+/// Within which the engine has to be free again.
 const LIMIT: Duration = Duration::from_secs(1);
 
 pub fn a_streaming_client_that_goes_frees_its_request(world: &World) {

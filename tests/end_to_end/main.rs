@@ -77,6 +77,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         borders::there_is_one_cryptographic_provider,
         differential::every_explained_difference_is_documented,
         differential::every_parameter_is_documented,
+        differential::requests_are_those_of_the_script,
         standalone::the_shim_needs_no_tpm_library_and_no_python,
         tpm::a_quote_is_what_the_tpm_signed,
         tpm::many_nonces_share_few_quotes,
@@ -109,7 +110,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         shared(worlds.default_model) {
         chat::openai_sdk,
         chat::langchain,
-        differential::default_model_answers_as_vllm_does,
+        differential::a_sample_of_the_default_models_answers_is_as_vllms,
         chat::every_answer_names_its_binding,
         chat::verify_prints_every_check_and_weakening,
         disconnect::a_streaming_client_that_goes_frees_its_request,

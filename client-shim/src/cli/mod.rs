@@ -62,7 +62,7 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Run the local proxy: verify the gateway, then forward OpenAI's API (/v1/*) to it.
+    /// Run the local proxy: verify the gateway, then forward requests to its model.
     #[command(after_help = EXIT_STATUS)]
     Connect(ConnectOptions),
     /// Verify the gateway once, or saved evidence, and say what was checked.

@@ -89,10 +89,7 @@ fn constraints_hold_nobody_up() {
 #[test]
 fn embeds() {
     let model = models().join(EMBEDDING_MODEL);
-    if !model.join("config.json").is_file() {
-        eprintln!("skipped: there is no model at {}: run `make setup`", model.display());
-        return;
-    }
+    assert!(model.join("config.json").is_file(), "there is no model at {}: run `scripts/model.sh tiny`", model.display());
     let printed = run_apart("part_embeds");
     assert!(printed.contains("part done"), "{printed}");
 }

@@ -1,18 +1,15 @@
 //! From the request to what the engine is asked for.
 
-use std::sync::Arc;
-
 use super::valid::ValidChat;
 use crate::{
     App,
     app::unix_now,
-    generation::{Generation, TokenTexts},
+    generation::Generation,
     openai::{chat_request::ChatRequest, error::ApiError},
-    output::OutputFormat,
-    parameters::Delivery,
-    prompt::{Prompt, room},
+    parameters::{Delivery, check_prompt_cells},
+    prompt::Prompt,
+    random_id::random_id,
     remarks::Remarks,
-    request_id::random_hex,
     speech::Speaking,
 };
 
@@ -45,23 +42,14 @@ impl PreparedChat {
         let ValidChat { model, source, parameters, logprobs, max_tokens, constraint, speech } =
             ValidChat::new(chat, app, remarks)?;
         let prompt = Prompt::new(app, &source)?;
-        let info = app.engine.model();
-        let authors_limit = info.sampling_defaults.max_tokens.map(|limit| limit.min(info.max_model_len));
-        let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), info.max_model_len)?;
+        if let Some(top) = parameters.prompt_logprobs {
+            check_prompt_cells("prompt_logprobs", prompt.ids.len(), 1, top)?;
+        }
+        let max_tokens = prompt.room(app.engine.model(), max_tokens)?;
         let requests = parameters.requests(model.adapter, &prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
-        // The engine's grammar holds from the first token on: there is no room for thoughts.
-        let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
-        let speaking = Speaking {
-            format: OutputFormat { reasoning, ..app.model.output },
-            thinks: app.model.output.reasoning.is_some(),
-            starts_in_reasoning: reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
-            token_ids: parameters.return_token_ids,
-            logprobs,
-            texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), parameters.tokens_as_ids),
-            options: speech,
-        };
+        let speaking = Speaking::new(&app.model, &prompt, constraint.is_some(), logprobs, &parameters, speech);
         let head = Head {
-            id: completion_id()?,
+            id: random_id("chatcmpl-")?,
             created: unix_now(),
             model: model.name,
             fingerprint: app.fingerprint(),
@@ -75,9 +63,4 @@ impl PreparedChat {
             delivery: parameters.delivery,
         })
     }
-}
-
-fn completion_id() -> Result<String, ApiError> {
-    let random = random_hex().map_err(|error| ApiError::internal(format!("completion id: {error}")))?;
-    Ok(format!("chatcmpl-{random}"))
 }

@@ -52,7 +52,7 @@ impl ValidChat {
         let tool_use = ToolUse::new(chat.tools.as_deref(), chat.tool_choice.as_ref(), chat.parallel_tool_calls, format, limits)?;
         let constraint = constraint(&mut sampling, tool_use.constraint, limits)?;
         let mut parameters = Parameters::new(sampling, model)?;
-        check_answers(parameters.n as usize, constraint.as_ref())?;
+        check_answers(app, parameters.n as usize, constraint.as_ref())?;
         if matches!(tool_use.mode, ToolMode::Auto) && format.tools.is_some_and(|tools| tools.needs_special_tokens()) {
             parameters.text.skip_special_tokens = false;
         }

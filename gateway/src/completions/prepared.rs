@@ -18,10 +18,10 @@ use crate::{
         error::ApiError,
         usage::Usage,
     },
-    parameters::Delivery,
+    parameters::{Delivery, check_prompt_cells},
     prompt::{PlainPrompt, room},
+    random_id::random_id,
     remarks::Remarks,
-    request_id::random_hex,
 };
 
 /// All that is known before the engine is asked.
@@ -42,9 +42,6 @@ pub(super) struct Head {
     echo: Echo,
 }
 
-/// The most probabilities of prompts' tokens that one answer tells.
-const MOST_PROMPT_CELLS: usize = 1_000_000;
-
 impl PreparedCompletion {
     /// Checks and tokenises what was asked.
     ///
@@ -62,7 +59,9 @@ impl PreparedCompletion {
             texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), parameters.tokens_as_ids),
         };
         if let Some(top) = telling.prompt_rows() {
-            check_prompt_cells(&prompts, parameters.n, top)?;
+            // Each choice tells its prompt's by itself.
+            let tokens = prompts.iter().map(|prompt| prompt.ids.len()).sum();
+            check_prompt_cells("prompt", tokens, parameters.n as usize, top)?;
         }
         let (mut requests, mut tellers) = (Vec::new(), Vec::new());
         for prompt in prompts {
@@ -73,21 +72,10 @@ impl PreparedCompletion {
             requests.extend(same.into_iter().map(|request| GenerateRequest { logprobs, ..request }));
             tellers.extend((0..parameters.n).map(|_| telling.teller(prompt.clone())));
         }
-        let head = Head { id: id()?, created: unix_now(), model: model.name, fingerprint: app.fingerprint(), echo };
+        let head = Head { id: random_id("cmpl-")?, created: unix_now(), model: model.name, fingerprint: app.fingerprint(), echo };
         let generation = Generation::new(app, requests, parameters.n, parameters.stop_strings, parameters.text)?;
         Ok(Self { generation, head, tellers, delivery: parameters.delivery })
     }
-}
-
-/// Each choice tells its prompt's probabilities, each with its text: that many have to fit into memory.
-fn check_prompt_cells(prompts: &[PlainPrompt], n: u32, top: u32) -> Result<(), ApiError> {
-    let tokens: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
-    let cells = tokens.saturating_mul(n as usize).saturating_mul(top as usize + 1);
-    if cells > MOST_PROMPT_CELLS {
-        let message = format!("The prompts' probabilities would be {cells} in all answers; {MOST_PROMPT_CELLS} are allowed.");
-        return Err(ApiError::invalid(message).param("prompt"));
-    }
-    Ok(())
 }
 
 /// The most tokens to be made after `prompt`.
@@ -96,11 +84,6 @@ fn fitting(prompt: &PlainPrompt, max_tokens: usize, max_model_len: usize) -> Res
         return Err(ApiError::invalid("prompt must not be empty.").param("prompt"));
     }
     room(prompt.ids.len(), Some(max_tokens), max_model_len).map_err(|error| error.renamed("messages", "prompt"))
-}
-
-fn id() -> Result<String, ApiError> {
-    let random = random_hex().map_err(|error| ApiError::internal(format!("completion id: {error}")))?;
-    Ok(format!("cmpl-{random}"))
 }
 
 impl Head {

@@ -63,7 +63,7 @@ impl ValidCompletion {
             let message = format!("{} prompts with n answers each are more than {MOST_ANSWERS} answers.", prompts.len());
             return Err(ApiError::invalid(message).param("prompt"));
         }
-        check_answers(prompts.len().saturating_mul(parameters.n as usize), constraint.as_ref())?;
+        check_answers(app, prompts.len().saturating_mul(parameters.n as usize), constraint.as_ref())?;
         for prompt in &prompts {
             if let PromptInput::Tokens(ids) = prompt {
                 known_tokens("prompt", ids, model)?;

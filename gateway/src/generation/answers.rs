@@ -53,10 +53,10 @@ impl Answers {
         let counts: Vec<_> = requests.iter().map(begun).collect();
         let constrained = requests.iter().any(|request| request.constraint.is_some());
         app.admission.widen(&mut permit, requests.len(), constrained)?;
-        permit.running().prompt(total(&counts, per_prompt).prompt);
         let beginnings = beginnings.into_iter().flat_map(|beginning| std::iter::repeat_n(beginning, per_prompt));
         let start = |(request, beginning)| Answer::start(app, request, beginning, &stop_strings, text).map(Some);
         let answers = requests.into_iter().zip(beginnings).map(start).collect::<Result<Vec<_>, ApiError>>()?;
+        permit.running().prompt(total(&counts, per_prompt).prompt);
         Ok(Self { answers, turn: 0, counts, per_prompt, permit })
     }
 

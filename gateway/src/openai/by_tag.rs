@@ -1,6 +1,7 @@
-//! Schemas of objects one of whose members decides which others they can have.
+//! Objects one of whose members decides which others they can have.
 
 use schemars::Schema;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
 /// What an object can have beside its tag, where that has one of `values`.
@@ -21,6 +22,23 @@ pub(crate) fn by_tag(schema: &mut Schema, tag: &str, variants: &[Variant]) {
     }
     let variants: Vec<_> = variants.iter().map(|variant| variant.of(&everything, tag)).collect();
     schema.insert("oneOf".to_owned(), variants.into());
+}
+
+/// Reads an object whose variant `type` names; without one it is that of `default`. What serde derives, which is `read`, would
+/// take the number of a variant for its name.
+pub(super) fn tagged<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    default: Option<&str>,
+    read: fn(Value) -> serde_json::Result<T>,
+) -> Result<T, D::Error> {
+    let mut members = Map::deserialize(deserializer)?;
+    if let Some(default) = default.filter(|_| members.get("type").is_none_or(Value::is_null)) {
+        members.insert("type".to_owned(), default.into());
+    }
+    if members.get("type").is_some_and(|tag| !tag.is_string()) {
+        return Err(D::Error::custom("type has to be a string"));
+    }
+    read(Value::Object(members)).map_err(D::Error::custom)
 }
 
 impl Variant {

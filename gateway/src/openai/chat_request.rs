@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     chat_message::Message,
+    metadata::Metadata,
     tools::{Tool, ToolChoice},
     unknown::Unknown,
 };
@@ -61,7 +62,7 @@ pub struct ChatRequest {
     pub modalities: Option<Vec<Modality>>,
     /// Notes of the caller's: accepted for compatibility, and unused.
     #[serde(rename = "metadata")]
-    pub _metadata: Option<Map<String, Value>>,
+    pub _metadata: Option<Metadata>,
     /// Whether to keep the answer: accepted for compatibility. Nothing is ever kept.
     #[serde(rename = "store")]
     pub _store: Option<bool>,

@@ -2,11 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::{
     chat_request::ReasoningEffort,
     logprobs::TokenLogprobs,
+    metadata::Metadata,
     response_tools::{ResponseTool, ResponseToolChoice},
     usage::Usage,
 };
@@ -72,7 +73,7 @@ pub struct Asked {
     /// As in the request.
     pub max_output_tokens: Option<usize>,
     /// As in the request.
-    pub metadata: Map<String, Value>,
+    pub metadata: Metadata,
     /// As in the request.
     pub parallel_tool_calls: bool,
     /// Always `null`.
@@ -96,7 +97,8 @@ pub struct Asked {
     /// As in the request.
     pub tool_choice: ResponseToolChoice,
     /// As in the request.
-    pub tools: Vec<ResponseTool>,
+    #[schemars(with = "Vec<ResponseTool>")]
+    pub tools: Box<RawValue>,
     /// As in the request.
     pub top_logprobs: u32,
     /// What held.
@@ -121,7 +123,8 @@ pub struct AskedReasoning {
 #[derive(Serialize, JsonSchema)]
 pub struct AskedText {
     /// As in the request.
-    pub format: TextFormat,
+    #[schemars(with = "TextFormat")]
+    pub format: Box<RawValue>,
 }
 
 /// An item of the output.

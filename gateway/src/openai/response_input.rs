@@ -1,15 +1,12 @@
 //! The input of a response: items of a conversation, those included that earlier responses had as output.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, SeqAccess, Visitor},
-};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 
-use super::{chat_message::Role, unknown::Unknown};
+use super::{by_tag::tagged, chat_message::Role, text_or_list::TextOrList, unknown::Unknown};
 
 /// One text of the user's, or a list of items.
 pub enum Input {
@@ -259,77 +256,29 @@ impl JsonSchema for InputContent {
     }
 }
 
-/// What is derived would take the number of a variant for its name.
-fn check_tag<E: Error>(members: &Map<String, Value>) -> Result<(), E> {
-    match members.get("type") {
-        Some(tag) if !tag.is_string() => Err(E::custom("type has to be a string")),
-        _ => Ok(()),
-    }
-}
-
 impl<'de> Deserialize<'de> for InputPart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members = Map::deserialize(deserializer)?;
-        check_tag(&members)?;
         // The function that `remote` derives.
-        Self::deserialize(Value::Object(members)).map_err(Error::custom)
+        tagged(deserializer, None, Self::deserialize)
     }
 }
 
 /// OpenAI leaves `type` out of messages.
 impl<'de> Deserialize<'de> for InputItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut members = Map::deserialize(deserializer)?;
-        if members.get("type").is_none_or(Value::is_null) {
-            members.insert("type".to_owned(), Value::from("message"));
-        }
-        check_tag(&members)?;
-        // The function that `remote` derives.
-        Self::deserialize(Value::Object(members)).map_err(Error::custom)
-    }
-}
-
-/// A visitor rather than an untagged enum, which would lose the path and the reason of an error inside.
-struct TextOrList<I, T> {
-    text: fn(String) -> T,
-    list: fn(Vec<I>) -> T,
-    expecting: &'static str,
-}
-
-impl<'de, I: Deserialize<'de>, T> Visitor<'de> for TextOrList<I, T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expecting)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        Ok((self.text)(text.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<T, E> {
-        Ok((self.text)(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok((self.list)(list))
+        // As above.
+        tagged(deserializer, Some("message"), Self::deserialize)
     }
 }
 
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expecting = "a string or a list of items";
-        deserializer.deserialize_any(TextOrList { text: Self::Text, list: Self::Items, expecting })
+        TextOrList::read(deserializer, "a string or a list of items", Self::Text, Self::Items)
     }
 }
 
 impl<'de> Deserialize<'de> for InputContent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expecting = "a string or a list of parts";
-        deserializer.deserialize_any(TextOrList { text: Self::Text, list: Self::Parts, expecting })
+        TextOrList::read(deserializer, "a string or a list of parts", Self::Text, Self::Parts)
     }
 }

@@ -4,15 +4,16 @@
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     chat_request::{ReasoningEffort, ServiceTier},
+    metadata::Metadata,
     response_input::{Input, InputItem},
     response_tools::{ResponseTool, ResponseToolChoice},
     unknown::Unknown,
 };
-use crate::structured::TextFormat;
+use crate::{responses::LONGEST_REPEATED, structured::TextFormat};
 
 /// A request for a response: what is its own. The rest is [`SamplingParameters`](super::sampling::SamplingParameters).
 #[derive(Deserialize, JsonSchema)]
@@ -60,12 +61,15 @@ pub struct ResponseRequest {
     /// How to stream.
     pub stream_options: Option<ResponseStreamOptions>,
     /// Notes of the caller's, which the response repeats.
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Metadata>,
     /// The caller's name for its end user, which the response repeats.
+    #[schemars(length(max = LONGEST_REPEATED))]
     pub user: Option<String>,
     /// A hint to OpenAI's own cache, which the response repeats.
+    #[schemars(length(max = LONGEST_REPEATED))]
     pub prompt_cache_key: Option<String>,
     /// The caller's name for its end user, which the response repeats.
+    #[schemars(length(max = LONGEST_REPEATED))]
     pub safety_identifier: Option<String>,
     /// Which of OpenAI's queues; there is one.
     #[serde(rename = "service_tier")]

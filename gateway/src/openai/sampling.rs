@@ -1,15 +1,12 @@
-//! Parameters that chat completions and completions share: how tokens are chosen, and when to stop.
+//! Parameters that chat completions, completions and responses share: how tokens are chosen, and when to stop.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::unknown::Unknown;
+use super::{text_or_list::TextOrList, unknown::Unknown};
 use crate::{
     parameters::{LONGEST_SALT, MOST_ALLOWED, MOST_ANSWERS, MOST_BAD_WORDS, MOST_BIASES, MOST_STOP_STRINGS, MOST_STOP_TOKENS},
     structured::{ResponseFormat, StructuredOutputs},
@@ -119,7 +116,7 @@ impl SamplingParameters {
 
 /// Token ids are written as texts, since they are names of members.
 fn biases(schema: &mut Schema) {
-    schema.insert("propertyNames".to_owned(), json!({"pattern": "^[0-9]+$"}));
+    schema.insert("propertyNames".to_owned(), json!({"pattern": "^(0|[1-9][0-9]*)$"}));
     schema.insert("additionalProperties".to_owned(), json!({"type": "number", "minimum": -100, "maximum": 100}));
     schema.insert("maxProperties".to_owned(), json!(MOST_BIASES));
 }
@@ -141,28 +138,6 @@ impl JsonSchema for StopParameter {
 
 impl<'de> Deserialize<'de> for StopParameter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StopVisitor;
-
-        impl<'de> Visitor<'de> for StopVisitor {
-            type Value = StopParameter;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of strings")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StopParameter, E> {
-                Ok(StopParameter(vec![text.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<StopParameter, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = list.next_element()? {
-                    texts.push(text);
-                }
-                Ok(StopParameter(texts))
-            }
-        }
-
-        deserializer.deserialize_any(StopVisitor)
+        TextOrList::read(deserializer, "a string or a list of strings", |text| Self(vec![text]), Self)
     }
 }

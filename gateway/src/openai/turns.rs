@@ -26,6 +26,10 @@ fn turn(path: &str, message: Message) -> Result<Turn, ApiError> {
         ApiError::invalid(format!("{path} {fault}")).param(path)
     };
     let is_assistant = message.role == Role::Assistant;
+    // The gateway tells both where the configuration says so.
+    if message.reasoning.as_ref().zip(message.reasoning_content.as_ref()).is_some_and(|(one, other)| one != other) {
+        return Err(fault("reasoning_content", "differs from reasoning, which is the same in another spelling."));
+    }
     let reasoning = message.reasoning.or(message.reasoning_content);
     for (name, given, allowed) in [
         ("tool_calls", message.tool_calls.is_some(), is_assistant),
@@ -36,6 +40,9 @@ fn turn(path: &str, message: Message) -> Result<Turn, ApiError> {
         if given && !allowed {
             return Err(fault(name, "does not belong into a message of this role."));
         }
+    }
+    if message.content.is_some() && message.refusal.is_some() {
+        return Err(fault("refusal", "cannot stand beside content: what an assistant says is one of the two."));
     }
     let tool_calls: Vec<_> = message.tool_calls.into_iter().flatten().map(called).collect();
     let content = match message.content.map(texts) {
@@ -100,6 +107,8 @@ mod tests {
             (json!({"role": "system", "content": "x", "refusal": "x"}), "refusal"),
             (json!({"role": "user", "content": "x", "tool_call_id": "x"}), "tool_call_id"),
             (json!({"role": "tool", "content": "x"}), "tool_call_id"),
+            (json!({"role": "assistant", "content": "x", "refusal": "y"}), "refusal"),
+            (json!({"role": "assistant", "content": "x", "reasoning": "y", "reasoning_content": "z"}), "reasoning_content"),
         ] {
             let Err(error) = read(message.clone()) else { panic!("{message} was accepted") };
             assert_eq!(serde_json::to_value(error.body()).unwrap()["error"]["param"], format!("messages[0].{fault}"));
@@ -108,6 +117,7 @@ mod tests {
             json!({"role": "assistant", "tool_calls": call}),
             json!({"role": "assistant", "content": null, "refusal": "no"}),
             json!({"role": "assistant", "content": "x", "reasoning_content": "y", "tool_calls": call}),
+            json!({"role": "assistant", "content": "x", "reasoning": "y", "reasoning_content": "y"}),
             json!({"role": "tool", "content": [{"type": "text", "text": "x"}], "tool_call_id": "c"}),
         ] {
             assert!(read(message.clone()).is_ok(), "{message}");

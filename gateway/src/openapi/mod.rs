@@ -105,7 +105,8 @@ An OpenAI-compatible server for one open-weight model, which proves what it runs
 * What depends on the served model is not in the schemas: its name, context, vocabulary, and how many probabilities it reports.\n\
 * Bodies of requests may be compressed (`Content-Encoding`: gzip, deflate or zstd). Answers never are.\n\
 * HEAD is answered wherever GET is. Another method is a 405 with `Allow`, another path a 404; both have an error as their body.\n\
-* Requests that are no HTTP get an empty 400, 408 or 431.";
+* Requests that are no HTTP get an empty 400, 408 or 431; what a connection asks for beyond 512 requests whose responses it has not \
+read, an empty 503.";
     json!({
         "title": "BlindLlama",
         "version": env!("CARGO_PKG_VERSION"),

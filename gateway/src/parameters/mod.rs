@@ -13,8 +13,9 @@ pub(crate) use stopping::{MOST_STOP_STRINGS, MOST_STOP_TOKENS};
 pub(crate) use unknown::{IgnoredParameters, X_IGNORED, settle_unknown};
 
 use crate::{
+    App,
     openai::{error::ApiError, sampling::SamplingParameters, usage::Usage},
-    request_id::random_hex,
+    random_id::random_hex,
     text::{StopStrings, TextOptions},
 };
 
@@ -24,6 +25,23 @@ pub(crate) const MOST_ANSWERS: u32 = 128;
 const MOST_CONSTRAINED: usize = 8;
 /// The longest cache salt, in characters, as with vLLM.
 pub(crate) const LONGEST_SALT: usize = 128;
+
+/// The most probabilities of prompts' tokens that one answer tells.
+const MOST_PROMPT_CELLS: usize = 1_000_000;
+
+/// Prompts of `tokens` in all tell the `top` likeliest in each place, `times` each, and each with its text: that many have to fit
+/// into memory.
+///
+/// # Errors
+/// 400.
+pub(crate) fn check_prompt_cells(param: &str, tokens: usize, times: usize, top: u32) -> Result<(), ApiError> {
+    let cells = tokens.saturating_mul(times).saturating_mul(top as usize + 1);
+    if cells > MOST_PROMPT_CELLS {
+        let message = format!("The prompts' probabilities would be {cells} in all answers; {MOST_PROMPT_CELLS} are allowed.");
+        return Err(ApiError::invalid(message).param(param));
+    }
+    Ok(())
+}
 
 /// How answers are made, whatever the prompt. Only [`Parameters::new`] makes one.
 pub(crate) struct Parameters {
@@ -166,15 +184,12 @@ impl Parameters {
     }
 }
 
-/// The request's priority.
-///
-/// # Errors
-/// 400 if the engine has no priorities.
-/// Whether so many answers, to all prompts together, may be made under `constraint`.
+/// Whether so many answers, to all prompts together, may be made under `constraint`: before any of them takes memory.
 ///
 /// # Errors
 /// 400 with the bound.
-pub(crate) fn check_answers(answers: usize, constraint: Option<&Constraint>) -> Result<(), ApiError> {
+pub(crate) fn check_answers(app: &App, answers: usize, constraint: Option<&Constraint>) -> Result<(), ApiError> {
+    app.admission.check_most(answers)?;
     if constraint.is_some() && answers > MOST_CONSTRAINED {
         let message = format!("A request may have {MOST_CONSTRAINED} answers whose form is constrained, not {answers}.");
         return Err(ApiError::invalid(message).param("n"));
@@ -182,6 +197,10 @@ pub(crate) fn check_answers(answers: usize, constraint: Option<&Constraint>) -> 
     Ok(())
 }
 
+/// The request's priority.
+///
+/// # Errors
+/// 400 if the engine has no priorities.
 pub(crate) fn priority(priority: Option<i64>, model: &ModelInfo) -> Result<i64, ApiError> {
     match priority.unwrap_or(0) {
         0 => Ok(0),

@@ -38,7 +38,8 @@ pub(super) fn sampling(request: &mut SamplingParameters, model: &ModelInfo) -> R
             .or(defaults.frequency_penalty)
             .unwrap_or(vllm.frequency_penalty),
         repetition_penalty: request.repetition_penalty.or(defaults.repetition_penalty).unwrap_or(vllm.repetition_penalty),
-        seed: request.seed,
+        // As in vLLM, before each answer gets a seed of its own.
+        seed: request.seed.filter(|seed| *seed != -1),
         logit_bias: logit_bias(request.logit_bias.take().unwrap_or_default(), model)?,
         bad_words: bad_words(request.bad_words.take())?,
         allowed_token_ids: allowed_token_ids(request.allowed_token_ids.take(), model)?,
@@ -63,7 +64,10 @@ pub(crate) fn known_tokens(param: &str, ids: &[u32], model: &ModelInfo) -> Resul
 fn logit_bias(biases: BTreeMap<String, f64>, model: &ModelInfo) -> Result<Vec<(u32, f64)>, ApiError> {
     let biases = at_most("logit_bias", Some(biases.into_iter().collect()), MOST_BIASES)?;
     let parse = |(token, bias): (String, f64)| {
-        let digits = Some(&token).filter(|token| token.bytes().all(|byte| byte.is_ascii_digit()));
+        // One way of writing each, so that none is there twice.
+        let plain =
+            |token: &&String| **token == "0" || !token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = Some(&token).filter(plain);
         let id: u32 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
             ApiError::invalid("logit_bias must map token ids, written as decimal numbers, to biases.").param("logit_bias")
         })?;

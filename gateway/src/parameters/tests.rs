@@ -46,7 +46,7 @@ fn what_is_left_open_comes_from_the_model_then_from_vllm() {
 #[test]
 fn what_is_given_is_used() {
     let parameters = valid(json!({"temperature": 0, "top_p": 1, "top_k": -1, "min_p": 0.5, "presence_penalty": -2,
-        "frequency_penalty": 2, "repetition_penalty": 0.1, "seed": -1, "logit_bias": {"9": -100, "0": 100},
+        "frequency_penalty": 2, "repetition_penalty": 0.1, "seed": -2, "logit_bias": {"9": -100, "0": 100},
         "bad_words": ["x"], "allowed_token_ids": [0, 9], "n": 2, "stop_token_ids": [9], "ignore_eos": true, "min_tokens": 3,
         "skip_special_tokens": false, "spaces_between_special_tokens": false, "include_stop_str_in_output": true,
         "prompt_logprobs": 5, "return_tokens_as_token_ids": true, "return_token_ids": true, "priority": 0,
@@ -59,7 +59,7 @@ fn what_is_given_is_used() {
         presence_penalty: -2.0,
         frequency_penalty: 2.0,
         repetition_penalty: 0.1,
-        seed: Some(-1),
+        seed: Some(-2),
         logit_bias: vec![(0, 100.0), (9, -100.0)],
         bad_words: vec!["x".to_owned()],
         allowed_token_ids: vec![0, 9],
@@ -91,6 +91,7 @@ fn out_of_range_is_refused_by_name() {
         ("logit_bias", json!({"1": 101})),
         ("logit_bias", json!({"x": 1})),
         ("logit_bias", json!({"+1": 1})),
+        ("logit_bias", json!({"1": 1, "01": 2})),
         ("bad_words", json!([" "])),
         ("bad_words", json!(vec!["x"; 129])),
         ("bad_words", json!(["x".repeat(4097)])),
@@ -155,7 +156,9 @@ fn answers_to_one_prompt_differ_in_their_seed_alone() {
         assert_eq!((request.prompt, request.max_tokens, request.logprobs.sampled), (vec![1, 2], 9, Some(2)));
         assert_eq!(request.stopping.min_tokens, 9);
     }
-    assert_eq!(valid(json!({"n": 2})).requests(None, &[1], 4, None, None).unwrap()[1].sampling.seed, None);
+    for seedless in [json!({"n": 2}), json!({"n": 2, "seed": -1})] {
+        assert_eq!(valid(seedless).requests(None, &[1], 4, None, None).unwrap()[1].sampling.seed, None);
+    }
     // The context may leave less room than was asked for.
     let error = parameters.requests(None, &[1, 2], 8, None, None).err().unwrap();
     assert_eq!(serde_json::to_value(error.body()).unwrap()["error"]["param"], "min_tokens");

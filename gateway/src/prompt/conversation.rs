@@ -1,10 +1,12 @@
 //! Messages to token ids.
 
-use super::Encoder;
+use blindllama_engine::ModelInfo;
+
+use super::{Encoder, room};
 use crate::{
     App,
     openai::error::ApiError,
-    text::{ChatTemplate, RenderError, Rendering, Turn},
+    text::{ChatTemplate, RenderError, Rendering, TemplateError, Turn, with_large_stack},
 };
 
 /// How much of the prompt's end is kept: it tells whether the model begins by thinking.
@@ -42,6 +44,15 @@ impl Prompt {
         let tail = text.get(text.floor_char_boundary(text.len().saturating_sub(TAIL))..).unwrap_or_default().to_owned();
         Ok(Self { ids, tail })
     }
+
+    /// How many new tokens there may be: as [`room`], with the limit of the model's author where none was asked for.
+    ///
+    /// # Errors
+    /// 400 if there is no room at all.
+    pub(crate) fn room(&self, model: &ModelInfo, limit: Option<usize>) -> Result<usize, ApiError> {
+        let authors = model.sampling_defaults.max_tokens.map(|limit| limit.min(model.max_model_len));
+        room(self.ids.len(), limit.or(authors), model.max_model_len)
+    }
 }
 
 fn no_template() -> ApiError {
@@ -52,9 +63,10 @@ fn render(template: &ChatTemplate, source: &PromptSource) -> Result<String, ApiE
     let rendered = match &source.template {
         None => template.render(&source.turns, &source.rendering),
         Some(own) => {
-            let own = template.replaced(own, jiff::Zoned::now);
-            let own = own.map_err(|error| ApiError::invalid(error.to_string()).param("chat_template"))?;
-            own.render(&source.turns, &source.rendering)
+            let render = || Ok(template.replaced(own, jiff::Zoned::now)?.render(&source.turns, &source.rendering));
+            let rendered: Result<_, TemplateError> =
+                with_large_stack(render).ok_or_else(|| ApiError::internal("a thread for a template of a request failed"))?;
+            rendered.map_err(|error| ApiError::invalid(error.to_string()).param("chat_template"))?
         }
     };
     rendered.map_err(|error| match error {

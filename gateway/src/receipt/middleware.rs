@@ -24,6 +24,7 @@ use crate::{
     observe::render_error,
     openai::error::ApiError,
     response_body::{HoldingBody, WholeBody},
+    send_deadline::TimedBody,
 };
 
 /// The receipt of a whole response.
@@ -45,10 +46,10 @@ pub(crate) async fn receipted(
     request.extensions_mut().insert(open);
     let response = render_error(next.call(request).await?);
     let open = response.request().extensions_mut().remove::<OpenReceipt>();
-    let Some(open) = open else { return Ok(response) };
+    let Some(open) = open else { return Ok(response.map_body(|_, body| TimedBody::boxed(body))) };
     let (request, response) = response.into_parts();
     let response = sign_whole(&app, request.method(), response, open).await.unwrap_or_else(HttpResponse::from_error);
-    Ok(ServiceResponse::new(request, response))
+    Ok(ServiceResponse::new(request, response.map_body(|_, body| TimedBody::boxed(body))))
 }
 
 /// Puts the receipt into a header. The body keeps the request's place at admission, where it has one, until it is sent.

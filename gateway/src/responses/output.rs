@@ -12,9 +12,12 @@ use crate::{
         response::{CallItem, MessageItem, OutputItem, OutputText, ReasoningItem, ReasoningText, ResponseStatus},
         response_events::{ArgumentsDelta, ArgumentsDone, ItemEvent, ItemPlace, PartEvent, TextDelta, TextDone},
     },
-    request_id::random_hex,
+    random_id::random_id,
     speech::{Said, Word},
 };
+
+/// About what the probabilities of one token take in the events at the end of an item, in bytes.
+const LOGPROBS_BYTES: usize = 512;
 
 /// The items of one response. At most the last one is unfinished.
 pub(super) struct Output {
@@ -58,7 +61,13 @@ impl Output {
         if !matches!(self.open(), Some(OutputItem::Reasoning(_))) {
             let status = ResponseStatus::InProgress;
             let (summary, content, encrypted_content) = ([], Vec::new(), None);
-            self.begin(OutputItem::Reasoning(ReasoningItem { id: id("rs")?, summary, content, encrypted_content, status }))?;
+            self.begin(OutputItem::Reasoning(ReasoningItem {
+                id: random_id("rs_")?,
+                summary,
+                content,
+                encrypted_content,
+                status,
+            }))?;
             let part = ReasoningText { r#type: "reasoning_text", text: String::new() };
             self.part_added(&part)?;
             if let Some(OutputItem::Reasoning(item)) = self.open() {
@@ -76,7 +85,12 @@ impl Output {
     fn text(&mut self, delta: &str, logprobs: Vec<TokenLogprobs>) -> Result<(), ApiError> {
         if !matches!(self.open(), Some(OutputItem::Message(_))) {
             let status = ResponseStatus::InProgress;
-            self.begin(OutputItem::Message(MessageItem { id: id("msg")?, role: "assistant", content: Vec::new(), status }))?;
+            self.begin(OutputItem::Message(MessageItem {
+                id: random_id("msg_")?,
+                role: "assistant",
+                content: Vec::new(),
+                status,
+            }))?;
             let part = OutputText { r#type: "output_text", text: String::new(), annotations: [], logprobs: Vec::new() };
             self.part_added(&part)?;
             if let Some(OutputItem::Message(item)) = self.open() {
@@ -96,7 +110,7 @@ impl Output {
 
     fn call(&mut self, call_id: String, name: String) -> Result<(), ApiError> {
         let (arguments, status) = (String::new(), ResponseStatus::InProgress);
-        self.begin(OutputItem::FunctionCall(CallItem { id: id("fc")?, call_id, name, arguments, status }))
+        self.begin(OutputItem::FunctionCall(CallItem { id: random_id("fc_")?, call_id, name, arguments, status }))
     }
 
     /// Arguments are always those of the call that was begun last.
@@ -157,6 +171,17 @@ impl Output {
         self.events.write("response.output_item.done", &ItemEvent { output_index, item })
     }
 
+    /// About how many bytes the end of the last item takes, which any piece can bring: all of its probabilities, three times. Without
+    /// them it is little.
+    pub(super) fn bytes_at_an_end(&self) -> usize {
+        match self.items.last() {
+            Some(OutputItem::Message(item)) => {
+                item.content.iter().map(|part| part.logprobs.len()).sum::<usize>() * LOGPROBS_BYTES
+            }
+            _ => 0,
+        }
+    }
+
     /// The last item, if it is unfinished.
     fn open(&mut self) -> Option<&mut OutputItem> {
         self.items.last_mut().filter(|item| item.status() == ResponseStatus::InProgress)
@@ -165,11 +190,6 @@ impl Output {
     const fn last_index(&self) -> usize {
         self.items.len().saturating_sub(1)
     }
-}
-
-fn id(prefix: &str) -> Result<String, ApiError> {
-    let random = random_hex().map_err(|error| ApiError::internal(format!("item id: {error}")))?;
-    Ok(format!("{prefix}_{random}"))
 }
 
 #[cfg(test)]

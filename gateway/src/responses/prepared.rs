@@ -1,24 +1,21 @@
 //! From the request to what the engine is asked for.
 
-use std::sync::Arc;
-
 use actix_web::web;
 
 use super::{events::Events, output::Output, sealed_reasoning::ReasoningSeal, valid::ValidResponse};
 use crate::{
     App,
     app::unix_now,
-    generation::{Generation, TokenTexts},
+    generation::Generation,
     openai::{
         error::ApiError,
         response::{Asked, IncompleteDetails, OutputItem, Response, ResponseStatus, ResponseUsage},
         response_request::ResponseRequest,
     },
-    output::OutputFormat,
     parameters::Delivery,
-    prompt::{Prompt, PromptSource, room},
+    prompt::{Prompt, PromptSource},
+    random_id::random_id,
     remarks::Remarks,
-    request_id::random_hex,
     speech::{Speaking, Speech},
 };
 
@@ -65,22 +62,10 @@ impl PreparedResponse {
         let in_input = |error: ApiError| error.renamed("messages", "input").renamed("max_tokens", "max_output_tokens");
         let source = PromptSource { turns, rendering, template: None, add_special_tokens: false };
         let prompt = Prompt::new(app, &source).map_err(in_input)?;
-        let info = app.engine.model();
-        let authors_limit = info.sampling_defaults.max_tokens.map(|limit| limit.min(info.max_model_len));
-        let max_tokens = room(prompt.ids.len(), max_tokens.or(authors_limit), info.max_model_len).map_err(in_input)?;
+        let max_tokens = prompt.room(app.engine.model(), max_tokens).map_err(in_input)?;
         let requests = parameters.requests(model.adapter, &prompt.ids, max_tokens, logprobs, constraint.as_ref())?;
-        // The engine's grammar holds from the first token on: there is no room for thoughts.
-        let reasoning = app.model.output.reasoning.filter(|_| constraint.is_none());
-        let speaking = Speaking {
-            format: OutputFormat { reasoning, ..app.model.output },
-            thinks: app.model.output.reasoning.is_some(),
-            starts_in_reasoning: reasoning.is_some_and(|format| format.prompt_ends_inside(&prompt.tail)),
-            token_ids: false,
-            logprobs,
-            texts: TokenTexts::new(Arc::clone(&app.model.tokenizer), false),
-            options: speech,
-        };
-        let head = Head { id: response_id()?, created: unix_now(), model: model.name, asked };
+        let speaking = Speaking::new(&app.model, &prompt, constraint.is_some(), logprobs, &parameters, speech);
+        let head = Head { id: random_id("resp_")?, created: unix_now(), model: model.name, asked };
         let generation = Generation::new(app, requests, 1, parameters.stop_strings, parameters.text)?;
         let events = Events::new(parameters.delivery != Delivery::Whole);
         let output = Output::new(events, sealed_reasoning.then_some(seal));
@@ -111,9 +96,4 @@ impl Head {
             usage,
         }
     }
-}
-
-fn response_id() -> Result<String, ApiError> {
-    let random = random_hex().map_err(|error| ApiError::internal(format!("response id: {error}")))?;
-    Ok(format!("resp_{random}"))
 }

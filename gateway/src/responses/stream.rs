@@ -49,6 +49,10 @@ impl EventWriter for ResponseEvents {
         Ok(())
     }
 
+    fn bytes(&self, piece: &Piece) -> usize {
+        piece.bytes.saturating_add(self.output.bytes_at_an_end())
+    }
+
     fn close(&mut self, usage: Usage) -> Result<Usage, Unwritable> {
         let event = match self.status {
             ResponseStatus::Incomplete => "response.incomplete",

@@ -3,7 +3,11 @@
 use blindllama_engine::{Constraint, ModelInfo};
 use serde_json::{Map, Value, json};
 
-use super::{conversation::turns, sealed_reasoning::ReasoningSeal};
+use super::{
+    conversation::turns,
+    repeated::{repeated_json, repeated_text},
+    sealed_reasoning::ReasoningSeal,
+};
 use crate::{
     App,
     models::{AskedModel, generating},
@@ -97,19 +101,19 @@ impl ValidResponse {
             metadata: asked.metadata.unwrap_or_default(),
             parallel_tool_calls: tool_use.parallel,
             previous_response_id: None,
-            prompt_cache_key: asked.prompt_cache_key,
+            prompt_cache_key: repeated_text("prompt_cache_key", asked.prompt_cache_key)?,
             reasoning: AskedReasoning { effort, summary: None },
-            safety_identifier: asked.safety_identifier,
+            safety_identifier: repeated_text("safety_identifier", asked.safety_identifier)?,
             service_tier: "default",
             store: false,
             temperature: parameters.sampling.temperature,
-            text: AskedText { format: text_format },
+            text: AskedText { format: repeated_json("text", &text_format)? },
             tool_choice: asked.tool_choice.unwrap_or(ResponseToolChoice::Mode(ToolChoiceMode::Auto)),
-            tools: asked.tools.unwrap_or_default(),
+            tools: repeated_json("tools", &asked.tools.unwrap_or_default())?,
             top_logprobs: logprobs.unwrap_or(0),
             top_p: parameters.sampling.top_p,
             truncation: "disabled",
-            user: asked.user,
+            user: repeated_text("user", asked.user)?,
         };
         let speech = SpeechOptions {
             tools: tool_use.mode,

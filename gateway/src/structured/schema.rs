@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Place, regex};
-use crate::openai::error::ApiError;
+use crate::{json_bounds::JsonBounds, openai::error::ApiError};
 
 /// Keywords whose members are counted as properties.
 const PROPERTIES: [&str; 2] = ["properties", "patternProperties"];
@@ -20,7 +20,9 @@ const BACKEND_OPTIONS: &str = "x-guidance";
 /// Parses a schema that came as text.
 pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Value, ApiError> {
     place.within("schema_bytes", text.len(), place.limits.schema_bytes)?;
-    serde_json::from_str(text).map_err(|error| place.invalid(&format!("is not JSON: {error}")))
+    let schema = serde_json::from_str(text).map_err(|error| place.invalid(&format!("is not JSON: {error}")))?;
+    JsonBounds::new().check(text.as_bytes()).map_err(|_| place.invalid("has a name twice in an object, or too many values"))?;
+    Ok(schema)
 }
 
 /// Refuses a schema that is not an object, refers to what it does not hold, or is beyond a limit.

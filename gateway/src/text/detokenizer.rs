@@ -6,8 +6,12 @@ use tokenizers::tokenizer::{DecodeStreamError, step_decode_stream};
 
 use super::Tokenizer;
 
-/// Tokens of the prompt that the stream starts from, if they have text: enough for what decoders look back at.
+/// Tokens of the prompt that the stream starts from: enough for what decoders look back at.
 const CONTEXT: usize = 16;
+/// The most tokens whose text is held back. Each step decodes all of them, and whole characters never need so many.
+const MOST_HELD: usize = 64;
+/// The most tokens that an incomplete character at the end can have.
+const LONGEST_CHARACTER: usize = 4;
 
 /// How tokens become text, in vLLM's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,20 +54,18 @@ impl Detokenizer {
     /// [`DetokenizeError`].
     pub fn after_prompt(tokenizer: Arc<Tokenizer>, prompt: &[u32], options: TextOptions) -> Result<Self, DetokenizeError> {
         let skip = options.skip_special_tokens;
-        let mut start = prompt.len();
-        let mut prefix = String::new();
-        // Special tokens have no text to continue from: look further back where there are only those.
-        while prefix.is_empty() && start > 0 {
-            start = start.saturating_sub(CONTEXT.max(prompt.len() - start));
-            prefix = tokenizer.decode(prompt.get(start..).unwrap_or_default(), skip).map_err(|_| DetokenizeError)?;
-        }
+        // There is no text to continue from in special tokens.
+        let mut ids: Vec<_> =
+            prompt.iter().rev().copied().filter(|id| !skip || !tokenizer.is_special(*id)).take(CONTEXT).collect();
+        ids.reverse();
+        let prefix = tokenizer.decode(&ids, skip).map_err(|_| DetokenizeError)?;
+        let mut started = Self { tokenizer, options, after_added: false, prefix_index: ids.len(), ids, prefix };
         // Only a whole character can be continued from; otherwise the stream would repeat the prompt's end.
-        if prefix.ends_with(char::REPLACEMENT_CHARACTER) {
-            let (ids, prefix) = (Vec::new(), String::new());
-            return Ok(Self { tokenizer, options, after_added: false, ids, prefix, prefix_index: 0 });
+        if started.prefix.is_empty() || started.prefix.ends_with(char::REPLACEMENT_CHARACTER) {
+            started.restart_from(0);
+            started.ids.clear();
         }
-        let ids = prompt.get(start..).unwrap_or_default().to_vec();
-        Ok(Self { tokenizer, options, after_added: false, prefix_index: ids.len(), ids, prefix })
+        Ok(started)
     }
 
     /// The text that `id` completes; empty while a character is incomplete.
@@ -71,7 +73,13 @@ impl Detokenizer {
     /// # Errors
     /// [`DetokenizeError`].
     pub fn push(&mut self, id: u32) -> Result<String, DetokenizeError> {
-        let text = self.protected_step(id)?;
+        if self.options.skip_special_tokens && self.tokenizer.is_special(id) {
+            return Ok(String::new());
+        }
+        let mut text = self.protected_step(id)?;
+        if self.ids.len().saturating_sub(self.prefix_index) > MOST_HELD {
+            text.push_str(&self.release()?);
+        }
         if self.options.skip_special_tokens || self.options.spaces_between_special_tokens {
             return Ok(text);
         }
@@ -84,14 +92,44 @@ impl Detokenizer {
         match self.step(id) {
             // Some tokenizers write what follows in a way that changes what came before. Start anew, as vLLM does.
             Err(error) if error.downcast_ref::<DecodeStreamError>().is_some() => {
-                self.ids.clear();
-                self.prefix.clear();
-                self.prefix_index = 0;
+                self.restart_from(self.ids.len());
                 self.step(id)
             }
             stepped => stepped,
         }
         .map_err(|_| DetokenizeError)
+    }
+
+    /// The text that was held back, but for a character at its end that may yet be completed. Tokens come to this only where they
+    /// are no text, or where each ends within a character.
+    fn release(&mut self) -> Result<String, DetokenizeError> {
+        let decode = |ids: &[u32]| self.tokenizer.decode(ids, self.options.skip_special_tokens).map_err(|_| DetokenizeError);
+        let whole = decode(&self.ids)?;
+        let Some(held) = whole.strip_prefix(self.prefix.as_str()).filter(|held| !held.is_empty()) else {
+            self.ids.truncate(self.prefix_index);
+            return Ok(String::new());
+        };
+        for end in 1..=LONGEST_CHARACTER {
+            let (before, after) = self.ids.split_at(self.ids.len().saturating_sub(end));
+            let after = decode(after)?;
+            if let Some(text) = held.strip_suffix(after.as_str()).filter(|_| after.ends_with(char::REPLACEMENT_CHARACTER))
+                && decode(before)? == format!("{}{text}", self.prefix)
+            {
+                let text = text.to_owned();
+                self.restart_from(before.len());
+                return Ok(text);
+            }
+        }
+        let text = held.to_owned();
+        self.restart_from(self.ids.len());
+        Ok(text)
+    }
+
+    /// Goes on as if nothing had come before the token at `index`.
+    fn restart_from(&mut self, index: usize) {
+        self.ids.drain(..index);
+        self.prefix.clear();
+        self.prefix_index = 0;
     }
 
     fn step(&mut self, id: u32) -> Result<String, tokenizers::Error> {
@@ -154,6 +192,28 @@ mod tests {
         for tokenizer in TOKENIZERS.iter() {
             let ids = tokenizer.encode("a<|im_end|>b", false).unwrap();
             assert_eq!(stream(tokenizer, PROMPT, &ids).concat(), "ab");
+        }
+    }
+
+    /// Each step decodes what is held back, so this must not grow with the answer.
+    #[test]
+    fn what_is_held_back_has_a_bound() {
+        for tokenizer in TOKENIZERS.iter() {
+            let character = tokenizer.encode("𓀀", false).unwrap();
+            let special = tokenizer.encode("<|im_end|>", false).unwrap();
+            // First tokens alone are no text; from the second on, each round ends within a character.
+            let (first, shifted) = (vec![character[0]; 500], [&character[1..], &character[..1]].concat().repeat(200));
+            for ids in [first, shifted, special.repeat(500)] {
+                let prompt = special.repeat(500);
+                let mut detokenizer = Detokenizer::after_prompt(Arc::clone(tokenizer), &prompt, TextOptions::default()).unwrap();
+                let mut text = String::new();
+                for id in &ids {
+                    text.push_str(&detokenizer.push(*id).unwrap());
+                    assert!(detokenizer.ids.len() <= CONTEXT + MOST_HELD + 1, "{}", detokenizer.ids.len());
+                }
+                let whole = tokenizer.decode(&ids, true).unwrap();
+                assert!(whole.starts_with(&text) && whole.chars().count() - text.chars().count() <= MOST_HELD, "{text} {whole}");
+            }
         }
     }
 

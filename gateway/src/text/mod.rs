@@ -2,6 +2,7 @@
 
 mod conversation;
 mod detokenizer;
+mod large_stack;
 mod python_json;
 mod python_methods;
 mod stop_strings;
@@ -11,6 +12,7 @@ mod tokenizer;
 
 pub use conversation::{CalledFunction, CalledTool, Speaker, Turn};
 pub use detokenizer::{DetokenizeError, Detokenizer, TextOptions};
+pub(crate) use large_stack::with_large_stack;
 pub(crate) use stop_strings::{StopMatcher, StopStrings};
 pub use template::{ChatTemplate, Clock, PromptEnd, RenderError, Rendering, TemplateError};
 pub use tokenizer::{Tokenizer, TokenizerError};

@@ -285,6 +285,7 @@ mod tests {
     use jiff::{civil, tz::TimeZone};
 
     use super::*;
+    use crate::text::with_large_stack;
 
     fn now() -> Zoned {
         civil::datetime(2024, 7, 9, 10, 11, 12, 0).to_zoned(TimeZone::UTC).unwrap()
@@ -362,16 +363,23 @@ mod tests {
         assert_eq!(render(&format!("{{# 'developer' #}}{source}")).unwrap(), "system:a;user:b;developer:c;");
     }
 
-    /// Each would take hours, or more memory than there is.
+    /// Each hostile one would take hours, or more memory or stack than there is.
     #[test]
     fn a_template_of_a_request_has_bounds() {
         let large = "{% set ns = namespace(x='x') %}{% for _ in range(20) %}{% set ns.x = ns.x + ns.x %}{% endfor %}";
         let own = ChatTemplate::new("", BTreeMap::new(), now).unwrap();
         let conversation = messages(r#"[{"role": "user", "content": "a-b"}]"#);
-        let render = |source: &str| own.replaced(source, now).unwrap().render(&conversation, &Rendering::default());
+        let render = |source: &str| {
+            with_large_stack(|| own.replaced(source, now).unwrap().render(&conversation, &Rendering::default())).unwrap()
+        };
         assert_eq!(render("{{ messages[0].content.split('-')|tojson }}{{ '-'.join(['c', 'd']) }}").unwrap(), r#"["a", "b"]c-d"#);
         assert!(render(&format!("{large}{{{{ ns.x[:1] }}}}")).is_ok());
+        let deep = "{% set ns = namespace(x=0) %}{% for _ in range(70000) %}{% set ns.x = [ns.x] %}{% endfor %}";
+        for (told, bytes) in [("x", 1), ("{{ ns.x }}", 140_001), ("{{ ns.x|tojson }}", 140_001)] {
+            assert_eq!(render(&format!("{deep}{told}")).unwrap().len(), bytes, "{told}");
+        }
         for hostile in [
+            "{% set ns = namespace(x=0) %}{% for _ in range(1000000) %}{% set ns.x = [ns.x] %}{% endfor %}",
             "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
             "{% set ns = namespace(x='x') %}{% for _ in range(50) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
             "{% set ns = namespace(x=[1]) %}{% for _ in range(50) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",

@@ -5,11 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokenizers::AddedToken;
+
 /// A model's tokenizer.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     longest_token: usize,
-    added: HashMap<u32, String>,
+    added: HashMap<u32, AddedToken>,
 }
 
 /// The most tokens that one character in UTF-8 can be cut into.
@@ -44,7 +46,7 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(unusable)?;
         inner.with_padding(None);
         let longest_token = inner.get_vocab(true).keys().map(|token| token.chars().count()).max().unwrap_or(1);
-        let added = inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.content)).collect();
+        let added = inner.get_added_tokens_decoder().into_iter().collect();
         Ok(Self { inner, longest_token, added })
     }
 
@@ -97,7 +99,12 @@ impl Tokenizer {
 
     /// The text of a token that was added to the vocabulary, as special tokens are; `None` for any other.
     pub(super) fn added_token(&self, id: u32) -> Option<String> {
-        self.added.get(&id).cloned()
+        self.added.get(&id).map(|token| token.content.clone())
+    }
+
+    /// Whether `id` is a special token: one that has no text where those are skipped.
+    pub(super) fn is_special(&self, id: u32) -> bool {
+        self.added.get(&id).is_some_and(|token| token.special)
     }
 
     /// An upper bound on the characters that `tokens` tokens can stand for: a cheap check before the dear one.

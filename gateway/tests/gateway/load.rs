@@ -46,8 +46,8 @@ async fn livez_answers_in_time_under_full_load() {
     let answered = Arc::new(AtomicUsize::new(0));
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        let (path, body) = load(number);
-        clients.spawn(keep_asking(gateway.connect().await, path, body.to_string(), Arc::clone(&answered)));
+        let (path, body, status) = load(number);
+        clients.spawn(keep_asking(gateway.connect().await, path, body.to_string(), status, Arc::clone(&answered)));
     }
     let (address, key) = (gateway.address(), gateway.binding.tls_spki_sha256);
     let asking = tokio::task::spawn_blocking(move || ask(address, key, &answered));
@@ -65,10 +65,10 @@ async fn livez_answers_in_time_under_full_load() {
     gateway.stop().await;
 }
 
-async fn keep_asking(mut client: Client, path: &'static str, body: String, answered: Arc<AtomicUsize>) {
+async fn keep_asking(mut client: Client, path: &'static str, body: String, status: StatusCode, answered: Arc<AtomicUsize>) {
     loop {
         let answer = client.post(path, &body).await;
-        assert!([StatusCode::OK, StatusCode::BAD_REQUEST].contains(&answer.status), "{} {}", answer.status, answer.body);
+        assert_eq!(answer.status, status, "{path}: {:.200}", answer.body);
         answered.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -99,19 +99,20 @@ fn ask(address: SocketAddr, key: Sha256Digest, answered: &AtomicUsize) -> Vec<Du
     })
 }
 
-/// What the client of that number asks for.
-fn load(number: usize) -> (&'static str, Value) {
+/// What the client of that number asks for, and how it is answered.
+fn load(number: usize) -> (&'static str, Value, StatusCode) {
+    let (good, bad) = (StatusCode::OK, StatusCode::BAD_REQUEST);
     let prompt = json!({"model": MODEL, "prompt": vec![7; PROMPT_TOKENS], "max_tokens": 1, "echo": true, "logprobs": 5});
     match number % 8 {
         // Tokenised to the end, and then longer than the context.
-        0 => (CHAT, with("messages", json!([{"role": "user", "content": "Paris is old. ".repeat(40_000)}]))),
-        1 => ("/tokenize", json!({"prompt": "Paris is old. ".repeat(40_000), "return_token_strs": true})),
+        0 => (CHAT, with("messages", json!([{"role": "user", "content": "Paris is old. ".repeat(40_000)}])), bad),
+        1 => ("/tokenize", json!({"prompt": "Paris is old. ".repeat(40_000), "return_token_strs": true}), good),
         // Read to the end, and then larger than the limits.
-        2 => (CHAT, with("response_format", schema(10_000))),
-        3 => (CHAT, with("unknown", json!(vec![0; 350_000]))),
-        4 => ("/v1/completions", prompt),
-        5 => ("/v1/completions", streamed(prompt)),
-        _ => (CHAT, streamed(with("logprobs", json!(true)))),
+        2 => (CHAT, with("response_format", schema(10_000)), bad),
+        3 => (CHAT, with("unknown", json!(vec![0; 350_000])), bad),
+        4 => ("/v1/completions", prompt, good),
+        5 => ("/v1/completions", streamed(prompt), good),
+        _ => (CHAT, streamed(with("logprobs", json!(true))), good),
     }
 }
 

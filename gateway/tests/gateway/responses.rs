@@ -241,7 +241,7 @@ async fn thoughts_and_calls_are_items_that_can_be_sent_back() {
         let (answer, generated) = ask(&mut gateway, &with(json!({"input": input, "tools": [function]})), "27 degrees.").await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         let prompt = gateway.tokenizer.decode(&generated.prompt, false).unwrap();
-        assert!(prompt.contains("<|im_start|>assistant\nLet me see."), "{prompt}");
+        assert!(prompt.contains("<|im_start|>assistant\n(Hm.) Let me see."), "{prompt}");
         assert!(prompt.contains("<|im_start|>tool\n27<|im_end|>"), "{prompt}");
     }
     gateway.stop().await;

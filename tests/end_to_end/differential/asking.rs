@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::reference::{Answer, Request};
 use crate::world::run;
 
-/// The gateway's answer to `request`. Not through the shim, which forwards fewer routes.
+/// The gateway's answer to `request`, without the shim, which would add nothing.
 pub fn ask(gateway: SocketAddr, request: &Request) -> Answer {
     let body = request.body.as_ref().map(ToString::to_string).or_else(|| request.raw.clone());
     let mut message = http::post(&request.path, body.unwrap_or_default());

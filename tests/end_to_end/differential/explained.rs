@@ -40,6 +40,11 @@ pub fn all() -> Vec<Explained> {
 }
 
 impl Explained {
+    /// Tells entries of one id apart.
+    pub fn first_path(&self) -> Option<&str> {
+        self.paths.first().map(String::as_str)
+    }
+
     /// Whether this is why the answers to `request` differ there.
     pub fn explains(&self, request: &Request, difference: &Difference) -> bool {
         let is_named = |pattern: &String| match pattern.strip_suffix('*') {

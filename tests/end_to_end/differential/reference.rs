@@ -25,6 +25,14 @@ pub struct Request {
     pub raw: Option<String>,
 }
 
+impl Request {
+    /// Where it goes, how its answer comes, and whether it is to be refused.
+    pub fn kind(&self) -> (&str, bool, bool) {
+        let streams = self.body.as_ref().is_some_and(|body| body["stream"] == true);
+        (&self.path, streams, self.raw.is_some() || self.name.contains("refused"))
+    }
+}
+
 /// What a server answered.
 #[derive(Deserialize)]
 pub struct Answer {
@@ -103,10 +111,10 @@ fn cpu_capability() -> String {
 
 fn paired(requests: &[String], answers: &[String]) -> Vec<Case> {
     let answers = answers.get(1..).expect("answers after the line that says what answered");
-    assert_eq!(requests.len(), answers.len(), "record vLLM's answers anew: make differential");
+    assert_eq!(requests.len(), answers.len(), "record vLLM's answers anew: scripts/vllm_reference.py");
     let paired = requests.iter().zip(answers).map(|(request, answer)| {
         let (request, Named { name, answer }): (Request, Named) = (parsed(request), parsed(answer));
-        assert_eq!(request.name, name, "record vLLM's answers anew: make differential");
+        assert_eq!(request.name, name, "record vLLM's answers anew: scripts/vllm_reference.py");
         Case { request, answer }
     });
     paired.collect()
@@ -119,4 +127,17 @@ fn lines(path: &Path) -> Vec<String> {
 
 fn parsed<'a, T: Deserialize<'a>>(line: &'a str) -> T {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+pub fn requests_are_those_of_the_script() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut script = vllm_python();
+    script.arg("-B").arg(project::root().join("scripts/differential_requests.py")).arg("--output").arg(folder.path());
+    assert!(script.output().expect("vLLM's Python").status.success(), "scripts/differential_requests.py failed");
+    for entry in std::fs::read_dir(folder.path()).expect("requests") {
+        let model = entry.expect("an entry").file_name();
+        let requests = |data: &Path| lines(&data.join(&model).join("requests.jsonl"));
+        let (written, committed) = (requests(folder.path()), requests(&project::root().join("tests/data/differential")));
+        assert!(!written.is_empty() && written == committed, "{}: run scripts/differential_requests.py", model.display());
+    }
 }

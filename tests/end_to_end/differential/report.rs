@@ -13,18 +13,17 @@ use super::{
 /// Values are printed up to this many characters.
 const SHOWN: usize = 160;
 
-/// Counts, and what is not explained.
+/// What differs, explained or not.
 pub struct Report {
     model: String,
     requests: usize,
     equal: usize,
-    known: Vec<Explained>,
-    /// How often each explained difference occurred.
-    explained: BTreeMap<String, usize>,
-    unexplained: Vec<Unexplained>,
+    /// What is explained, and where it occurred.
+    known: Vec<(Explained, Vec<Found>)>,
+    unexplained: Vec<Found>,
 }
 
-struct Unexplained {
+struct Found {
     request: String,
     difference: Difference,
 }
@@ -32,8 +31,8 @@ struct Unexplained {
 impl Report {
     /// Nothing compared yet.
     pub fn new(model: &str) -> Self {
-        let (model, known) = (model.to_owned(), explained::all());
-        Self { model, requests: 0, equal: 0, known, explained: BTreeMap::new(), unexplained: Vec::new() }
+        let known = explained::all().into_iter().map(|known| (known, Vec::new())).collect();
+        Self { model: model.to_owned(), requests: 0, equal: 0, known, unexplained: Vec::new() }
     }
 
     /// Adds what differs in the answers to `request`.
@@ -41,10 +40,9 @@ impl Report {
         self.requests += 1;
         self.equal += usize::from(differences.is_empty());
         for difference in differences {
-            match self.known.iter().find(|known| known.explains(request, &difference)) {
-                Some(known) => *self.explained.entry(known.id.clone()).or_default() += 1,
-                None => self.unexplained.push(Unexplained { request: request.name.clone(), difference }),
-            }
+            let explained = self.known.iter_mut().find(|(known, _)| known.explains(request, &difference));
+            let found = explained.map_or(&mut self.unexplained, |(_, found)| found);
+            found.push(Found { request: request.name.clone(), difference });
         }
     }
 
@@ -62,30 +60,45 @@ impl Report {
         if !whole {
             return;
         }
-        let expected = self.known.iter().filter(|known| known.models.contains(&self.model));
-        let stale: Vec<_> = expected.map(|known| &known.id).filter(|id| !self.explained.contains_key(*id)).collect();
+        let stale = self.known.iter().filter(|(known, found)| found.is_empty() && known.models.contains(&self.model));
+        let stale: Vec<_> = stale.map(|(known, _)| (&known.id, known.first_path())).collect();
         assert!(stale.is_empty(), "no longer differ: {stale:?}");
+    }
+
+    /// Explained differences that occurred, by their ids.
+    fn explained(&self) -> BTreeMap<&str, Vec<&Found>> {
+        let mut explained: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (known, found) in self.known.iter().filter(|(_, found)| !found.is_empty()) {
+            explained.entry(&known.id).or_default().extend(found);
+        }
+        explained
     }
 
     fn text(&self) -> String {
         let Self { model, requests, equal, .. } = self;
         let mut text = format!("{model}: {requests} requests, {equal} equal in all fields\n");
-        for (id, count) in &self.explained {
-            let _ = writeln!(text, "{count:6} × {id}");
+        for (id, found) in self.explained() {
+            let _ = writeln!(text, "{:6} × {id}", found.len());
         }
-        for Unexplained { request, difference: Difference { path, ours, theirs } } in &self.unexplained {
+        for Found { request, difference: Difference { path, ours, theirs } } in &self.unexplained {
             let _ = writeln!(text, "  {request}: {path}\n    gateway {}\n    vLLM    {}", printed(ours), printed(theirs));
         }
         text
     }
 
     fn json(&self) -> Value {
-        let unexplained = self.unexplained.iter().map(|Unexplained { request, difference: Difference { path, ours, theirs } }| {
-            json!({"request": request, "path": path, "gateway": ours, "vllm": theirs})
-        });
-        let unexplained: Vec<_> = unexplained.collect();
-        let Self { model, requests, equal, explained, .. } = self;
+        let Self { model, requests, equal, .. } = self;
+        let explained: BTreeMap<_, Vec<_>> =
+            self.explained().into_iter().map(|(id, found)| (id, found.into_iter().map(Found::json).collect())).collect();
+        let unexplained: Vec<_> = self.unexplained.iter().map(Found::json).collect();
         json!({"model": model, "requests": requests, "equal": equal, "explained": explained, "unexplained": unexplained})
+    }
+}
+
+impl Found {
+    fn json(&self) -> Value {
+        let Self { request, difference: Difference { path, ours, theirs } } = self;
+        json!({"request": request, "path": path, "gateway": ours, "vllm": theirs})
     }
 }
 

@@ -33,6 +33,7 @@ impl Shapes {
             Value::String(text) if name == "message" && among.contains_key("code") && !text.is_empty() => "<message>".into(),
             Value::String(path) if name == "param" && among.contains_key("code") => parameter(path).into(),
             Value::String(id) if name == "id" || name.ends_with("_id") => self.id(id).into(),
+            Value::Array(top) if name == "top_logprobs" && among.contains_key("token") => others(top, &among["token"]),
             Value::String(text) if name == "system_fingerprint" && !text.is_empty() => "<fingerprint>".into(),
             value => self.shape(value),
         }
@@ -50,6 +51,12 @@ impl Shapes {
         });
         format!("{prefix} <id {number}>")
     }
+}
+
+/// The likeliest tokens but the `chosen` one. Where that is not among them, vLLM counts it in, and leaves the least likely out.
+fn others(top: &[Value], chosen: &Value) -> Value {
+    let others = top.iter().filter(|token| token["token"] != *chosen);
+    others.take(top.len().saturating_sub(1)).cloned().collect()
 }
 
 /// The path of a parameter as the gateway writes it: vLLM begins with the body, and has dots before indexes.

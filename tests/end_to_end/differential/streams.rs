@@ -128,7 +128,11 @@ fn typed_events(events: &[Value]) -> Value {
     let mut folded = Map::new();
     let mut last = Value::Null;
     for (number, event) in events.iter().enumerate() {
-        let kind = event["type"].as_str().unwrap_or("untyped").replace("response.", "").replace('.', "_");
+        let kind = match event["type"].as_str().unwrap_or("untyped") {
+            // What the last event says is compared, whichever of the two it is.
+            "response.completed" | "response.incomplete" => "ended".to_owned(),
+            kind => kind.replace("response.", "").replace('.', "_"),
+        };
         let place = json!([kind, event["output_index"], event["content_index"]]);
         if kind.ends_with("delta") && place == last {
             let so_far = folded.values_mut().next_back().expect("the event before");

@@ -10,6 +10,7 @@ mod clients;
 mod differential;
 mod disconnect;
 mod endorsement;
+mod load;
 mod many_nonces;
 mod openapi;
 mod plain_tools;
@@ -131,6 +132,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         receipts::a_whole_answer_has_a_receipt,
         receipts::a_stream_has_its_receipt_inside,
         many_nonces::share_few_quotes,
+        load::livez_answers_in_time_under_full_load,
         chat::nothing_of_a_conversation_is_logged,
         }
         shared(worlds.tiny_chat) {

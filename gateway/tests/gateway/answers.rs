@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::{hello, with},
     client::Answer,
-    harness::{Gateway, MAX_REQUESTS, Setup},
+    harness::{Gateway, MAX_REQUESTS, MODEL, Setup, Size},
     streaming::events,
 };
 
@@ -357,5 +357,20 @@ async fn few_answers_to_one_request_can_be_constrained() {
     let gateway = Gateway::start();
     let parameters = json!({"n": 9, "response_format": {"type": "json_object"}});
     assert_eq!(refused(&gateway, parameters).await["param"], "n");
+    gateway.stop().await;
+}
+
+/// Each is a text of its own in the answer, so all of them have to fit into memory.
+#[tokio::test]
+async fn probabilities_of_a_prompt_have_a_bound() {
+    let size = Size { body_bytes: 4 * 1024 * 1024, context: 200_000, ..Size::default() };
+    let gateway = Gateway::start_with(Setup { size, ..Setup::default() });
+    let mut client = gateway.connect().await;
+    let long = json!({"messages": [{"role": "user", "content": "Paris is old. ".repeat(25_000)}], "prompt_logprobs": 5});
+    let chat = client.chat(&asking(long)).await;
+    assert_eq!((chat.status, chat.error()["param"].clone()), (StatusCode::BAD_REQUEST, json!("prompt_logprobs")));
+    let prompt = json!({"model": MODEL, "prompt": vec![7; 180_000], "prompt_logprobs": 5});
+    let completion = client.post("/v1/completions", &prompt.to_string()).await;
+    assert_eq!((completion.status, completion.error()["param"].clone()), (StatusCode::BAD_REQUEST, json!("prompt")));
     gateway.stop().await;
 }

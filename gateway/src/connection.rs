@@ -6,6 +6,7 @@ use actix_web::{
     Error,
     body::{BoxBody, MessageBody},
     dev::{Extensions, ServiceRequest, ServiceResponse},
+    http::header::CONTENT_TYPE,
     middleware::Next,
 };
 
@@ -35,7 +36,11 @@ pub(crate) async fn bound_open(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match OpenRequest::begin(&request) {
         Ok(open) => Ok(next.call(request).await?.map_body(|_, body| HoldingBody::boxed(body.boxed(), open))),
-        Err(error) => Ok(request.into_response(error.to_response(None).set_body(BoxBody::new(())))),
+        Err(error) => {
+            let mut response = error.to_response(None);
+            response.headers_mut().remove(CONTENT_TYPE);
+            Ok(request.into_response(response.set_body(BoxBody::new(()))))
+        }
     }
 }
 

@@ -186,6 +186,9 @@ async fn a_connection_has_a_bound_on_open_requests_and_gets_it_back() {
     }
     let status = async || client.send(request(Method::GET, "/livez", Bytes::new(), &[])).await.status();
     until(async || status().await == StatusCode::SERVICE_UNAVAILABLE).await;
+    let turned_away = client.get("/livez").await;
+    assert_eq!((turned_away.status, turned_away.body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+    assert!(turned_away.headers.contains_key("retry-after") && !turned_away.headers.contains_key("content-type"));
     assert_eq!(Client::connect(&gateway).await.get("/livez").await.status, StatusCode::OK);
     waiting.pop().unwrap().abort();
     until(async || status().await == StatusCode::OK).await;

@@ -130,6 +130,11 @@ impl Machine {
         Process::start("gateway", &mut self.command(setup, "serve"), "the gateway is ready", START_LIMIT)
     }
 
+    /// Starts a gateway without waiting for anything.
+    pub fn spawn_gateway(&self, setup: &Setup) -> Process {
+        Process::spawn("gateway", &mut self.command(setup, "serve"))
+    }
+
     /// Starts a gateway that must not come to serve; gives all that it says before its end.
     ///
     /// # Panics

@@ -101,23 +101,36 @@ impl TlsConnection {
     }
 }
 
-/// A TLS connection that stays open for one request after the other.
+/// A connection that stays open for one request after the other.
 pub struct KeptAlive {
     sender: http1::SendRequest<Full<Bytes>>,
     connection: JoinHandle<()>,
 }
 
 impl KeptAlive {
-    /// Connects to whoever answers there.
+    /// Connects over TLS to whoever answers there.
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TokioIo::new(connect_tls(address).await);
-        let (sender, connection) = http1::handshake(stream).await.expect("an HTTP connection");
+        Self::over(connect_tls(address).await).await
+    }
+
+    /// Connects in the clear.
+    pub async fn connect_plain(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("a connection")).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("an HTTP connection");
         Self { sender, connection: tokio::spawn(async move { drop(connection.await) }) }
+    }
+
+    /// Sends a request and gives the answer as it arrives. It has to be read to its end before the next.
+    pub async fn open(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
+        self.sender.send_request(request).await
     }
 
     /// Sends a request and reads the answer whole.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
-        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        let (head, body) = self.open(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }

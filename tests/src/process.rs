@@ -61,6 +61,16 @@ impl Process {
         }
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("the child's status").is_none()
+    }
+
     /// Everything that the program has printed so far.
     pub fn output(&self) -> String {
         self.output.lock().expect("no reader panics").clone()

@@ -1,0 +1,199 @@
+//! The servers that are compared: this project's gateway, and vLLM's own two.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use blindllama_tests::{
+    gateway::{Machine, Setup},
+    http::{KeptAlive, get},
+    process::Process,
+    project,
+};
+use serde::Serialize;
+
+use crate::processes::{self, Usage};
+
+/// How long a server may take until it answers, on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(300);
+/// How often a server that starts is asked whether it is there.
+const POLL: Duration = Duration::from_millis(10);
+
+/// What answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// The gateway with vLLM inside its own process, over TLS.
+    Gateway,
+    /// `vllm serve`.
+    Serve(Threads),
+    /// `vllm serve` with its front end in Rust.
+    RustFrontEnd(Threads),
+}
+
+/// How many OpenMP threads vLLM's worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Threads {
+    /// What vLLM takes by itself: a core for each, all but one.
+    Default,
+    /// A core for each, all of them.
+    All,
+}
+
+impl Kind {
+    /// The column's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "BlindLlama",
+            Self::Serve(Threads::Default) => "vllm serve",
+            Self::Serve(Threads::All) => "vllm serve, all cores",
+            Self::RustFrontEnd(Threads::Default) => "vllm-rs",
+            Self::RustFrontEnd(Threads::All) => "vllm-rs, all cores",
+        }
+    }
+}
+
+/// What every server is given.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    /// The folder's name below `.state/models`.
+    pub(crate) name: &'static str,
+    pub(crate) dtype: &'static str,
+    pub(crate) kv_cache_bytes: u64,
+    /// Overrides of the gateway's configuration, for trying things out.
+    pub(crate) gateway: Vec<(String, String)>,
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    process: Process,
+    address: SocketAddr,
+    /// From its start until it answered.
+    pub(crate) start: Duration,
+    /// The gateway's TPM.
+    _machine: Option<Machine>,
+}
+
+impl Server {
+    /// Starts a server and waits until it answers.
+    pub(crate) async fn start(kind: Kind, model: &Model) -> Self {
+        let machine = (kind == Kind::Gateway).then(Machine::boot);
+        let address = machine.as_ref().map_or_else(|| ([127, 0, 0, 1], project::free_port()).into(), Machine::address);
+        let started = Instant::now();
+        let process = match &machine {
+            Some(machine) => machine.spawn_gateway(&gateway_setup(model)),
+            None => Process::spawn(kind.name(), &mut vllm(kind, model, address)),
+        };
+        let mut server = Self { kind, process, address, start: Duration::ZERO, _machine: machine };
+        while !server.answers().await {
+            assert!(started.elapsed() < START_LIMIT, "{} does not answer:\n{}", kind.name(), server.process.output());
+            assert!(server.process.runs(), "{} has ended:\n{}", kind.name(), server.process.output());
+            tokio::time::sleep(POLL).await;
+        }
+        server.start = started.elapsed();
+        server
+    }
+
+    async fn answers(&self) -> bool {
+        // Nothing listens at first.
+        if tokio::net::TcpStream::connect(self.address).await.is_err() {
+            return false;
+        }
+        let answer = self.connect().await.send(get("/v1/models")).await;
+        answer.is_ok_and(|answer| answer.status.is_success())
+    }
+
+    /// A connection that stays open.
+    pub(crate) async fn connect(&self) -> KeptAlive {
+        match self.kind {
+            Kind::Gateway => KeptAlive::connect(self.address).await,
+            Kind::Serve(_) | Kind::RustFrontEnd(_) => KeptAlive::connect_plain(self.address).await,
+        }
+    }
+
+    /// What all its processes have used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.process.id())
+    }
+
+    /// Memory of all its processes in bytes; what several of them share counts once.
+    pub(crate) fn memory(&self) -> u64 {
+        processes::memory(self.process.id())
+    }
+
+    /// Stops it for as long as others are measured: some servers are busy while nobody asks.
+    pub(crate) fn pause(&self) {
+        processes::signal(self.process.id(), "STOP");
+    }
+
+    pub(crate) fn resume(&self) {
+        processes::signal(self.process.id(), "CONT");
+    }
+
+    /// Value of a sample in the gateway's metrics.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let answer = self.connect().await.send(get("/metrics")).await.unwrap();
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.resume();
+        // vLLM's helpers outlive a server that is killed, so all are.
+        processes::signal(self.process.id(), "KILL");
+    }
+}
+
+/// The gateway as it is configured by default, with the peers' settings.
+fn gateway_setup(model: &Model) -> Setup {
+    let mut setup = Setup::default_model();
+    setup.model = project::tiny_model(model.name);
+    let vllm = |key: &str, value: String| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value);
+    setup.overrides = vec![
+        vllm("DTYPE", model.dtype.to_owned()),
+        vllm("KV_CACHE_MEMORY_BYTES", model.kv_cache_bytes.to_string()),
+        ("BLINDLLAMA_MODEL__NAME".to_owned(), model.name.to_owned()),
+        // As vLLM's servers do, unless they are told otherwise.
+        ("BLINDLLAMA_MODEL__REASONING_PARSER".to_owned(), "none".to_owned()),
+        ("BLINDLLAMA_MODEL__TOOL_CALL_PARSER".to_owned(), "none".to_owned()),
+    ];
+    setup.overrides.extend(model.gateway.iter().cloned());
+    setup
+}
+
+/// vLLM's own server, with the settings that the gateway gives its engine.
+fn vllm(kind: Kind, model: &Model, address: SocketAddr) -> Command {
+    let python = project::state("python/bin/python");
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "vllm.entrypoints.cli.main", "serve"])
+        .arg(project::tiny_model(model.name))
+        .args(["--served-model-name", model.name, "--dtype", model.dtype])
+        .args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()])
+        .args(["--enforce-eager", "--no-enable-prefix-caching", "--disable-log-stats"])
+        .args(["--kv-cache-memory-bytes", &model.kv_cache_bytes.to_string()]);
+    command
+        .env("PYTHONPATH", peers().join("metadata"))
+        .envs([("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("NO_COLOR", "1")]);
+    let (Kind::Serve(threads) | Kind::RustFrontEnd(threads)) = kind else { unreachable!("the gateway is no server of vLLM's") };
+    if threads == Threads::All {
+        let last = std::thread::available_parallelism().unwrap().get() - 1;
+        command.env("VLLM_CPU_OMP_THREADS_BIND", format!("0-{last}"));
+    }
+    if matches!(kind, Kind::RustFrontEnd(_)) {
+        command.env("VLLM_USE_RUST_FRONTEND", "1").env("VLLM_RUST_FRONTEND_PATH", peers().join("vllm-rs"));
+    }
+    command
+}
+
+fn peers() -> PathBuf {
+    project::state("peers")
+}

@@ -19,6 +19,7 @@ use blindllama_attest_tpm::{
 };
 use blindllama_engine::{
     EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, ModelTask, SamplingDefaults, TokenStream,
+    WorkDone,
 };
 use blindllama_gateway::{
     App, Limits, ServedModel,
@@ -148,5 +149,9 @@ impl Engine for NoEngine {
 
     fn active_requests(&self) -> usize {
         0
+    }
+
+    fn work_done(&self) -> WorkDone {
+        WorkDone::default()
     }
 }

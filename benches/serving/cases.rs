@@ -1,9 +1,6 @@
-//! What is measured, and what is aimed at.
+//! What is measured of all servers, and what is aimed at.
 
-use crate::{
-    load::{Load, Sample, percentile},
-    server::{Kind, Server},
-};
+use crate::load::{Load, Sample, percentile};
 
 /// A load, and the figures that it gives.
 pub(crate) struct Case {
@@ -22,7 +19,7 @@ pub(crate) struct Figure {
     pub(crate) serve: [f64; 2],
     /// Against `vllm-rs`.
     pub(crate) rust_front_end: [f64; 2],
-    value: fn(&Sample) -> f64,
+    pub(crate) of: fn(&Sample) -> f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +47,8 @@ impl Better {
 }
 
 const fn tokens_per_second(serve: [f64; 2], rust_front_end: [f64; 2]) -> Figure {
-    Figure {
-        what: "output tokens/s",
-        unit: "",
-        better: Better::Higher,
-        serve,
-        rust_front_end,
-        value: |sample| sample.tokens as f64 / sample.elapsed.as_secs_f64(),
-    }
+    let of = |sample: &Sample| sample.tokens as f64 / sample.elapsed.as_secs_f64();
+    Figure { what: "output tokens/s", unit: "", better: Better::Higher, serve, rust_front_end, of }
 }
 
 const FIRST_TOKEN: Figure = Figure {
@@ -66,7 +57,7 @@ const FIRST_TOKEN: Figure = Figure {
     better: Better::Lower,
     serve: [0.6; 2],
     rust_front_end: [0.6; 2],
-    value: |sample| percentile(&sample.first, 0.5).as_secs_f64() * 1e3,
+    of: |sample| percentile(&sample.first, 0.5).as_secs_f64() * 1e3,
 };
 
 const PROCESSOR_TIME: Figure = Figure {
@@ -75,7 +66,7 @@ const PROCESSOR_TIME: Figure = Figure {
     better: Better::Lower,
     serve: [0.45; 2],
     rust_front_end: [0.6; 2],
-    value: |sample| sample.usage.all.as_secs_f64() * 1e6 / sample.tokens as f64,
+    of: |sample| sample.usage.all.as_secs_f64() * 1e6 / sample.tokens as f64,
 };
 
 const FRONT_END_TIME: Figure = Figure {
@@ -84,7 +75,7 @@ const FRONT_END_TIME: Figure = Figure {
     better: Better::Lower,
     serve: [0.1; 2],
     rust_front_end: [0.5; 2],
-    value: |sample| sample.usage.front_end.as_secs_f64() * 1e6 / sample.tokens as f64,
+    of: |sample| sample.usage.front_end.as_secs_f64() * 1e6 / sample.tokens as f64,
 };
 
 const ANSWERS: Figure = Figure {
@@ -93,75 +84,48 @@ const ANSWERS: Figure = Figure {
     better: Better::Higher,
     serve: [2.0; 2],
     rust_front_end: [2.0; 2],
-    value: |sample| sample.answers as f64 / sample.elapsed.as_secs_f64(),
+    of: |sample| sample.answers as f64 / sample.elapsed.as_secs_f64(),
 };
-
-/// Share of the time in which the clients' thread ran: near 1 it is the clients that are measured.
-pub(crate) fn clients_share(sample: &Sample) -> f64 {
-    sample.clients.as_secs_f64() / sample.elapsed.as_secs_f64()
-}
 
 const fn streaming(clients: usize, answers: usize) -> Load {
     Load { clients, tokens: 128, answers, stream: true }
 }
 
+/// Steady, whole answers: what the other loads take their length from.
+pub(crate) const SIXTY_FOUR: Load = streaming(64, 4);
+
 /// The tiny model's cases.
 pub(crate) const TINY: [Case; 4] = [
     Case {
         name: "64-clients",
-        load: streaming(64, 4),
+        load: SIXTY_FOUR,
         figures: &[tokens_per_second([2.0, 1.6], [1.5, 2.0]), PROCESSOR_TIME, FRONT_END_TIME, FIRST_TOKEN],
     },
     Case { name: "16-clients", load: streaming(16, 8), figures: &[tokens_per_second([1.5; 2], [1.5; 2])] },
     Case { name: "1-client", load: streaming(1, 16), figures: &[tokens_per_second([1.5; 2], [1.5; 2]), FIRST_TOKEN] },
-    Case {
-        name: "one-token",
-        load: Load { clients: 64, tokens: 1, answers: 20, stream: false },
-        figures: &[ANSWERS],
-    },
+    Case { name: "one-token", load: Load { clients: 64, tokens: 1, answers: 20, stream: false }, figures: &[ANSWERS] },
 ];
 
 /// The default model's.
 pub(crate) const SMOLLM2: [Case; 1] =
-    [Case { name: "smollm2", load: streaming(16, 2), figures: &[tokens_per_second([1.2; 2], [1.2; 2])] }];
+    [Case { name: "smollm2", load: streaming(16, 1), figures: &[tokens_per_second([1.2; 2], [1.2; 2])] }];
 
-impl Figure {
-    pub(crate) fn of(&self, sample: &Sample) -> f64 {
-        (self.value)(sample)
-    }
-}
-
-/// How long a server took until it answered.
-pub(crate) const START: Figure = Figure {
-    what: "start to ready",
-    unit: "s",
-    better: Better::Lower,
-    serve: [0.45; 2],
-    rust_front_end: [0.45; 2],
-    value: |_| f64::NAN,
-};
-
-/// How much memory it holds after all that.
-pub(crate) const MEMORY: Figure = Figure {
-    what: "memory, all processes",
-    unit: "MiB",
-    better: Better::Lower,
-    serve: [0.55; 2],
-    rust_front_end: [0.55; 2],
-    value: |_| f64::NAN,
-};
-
-/// A server's memory in MiB.
-pub(crate) fn memory(server: &Server) -> f64 {
-    server.memory() as f64 / f64::from(1 << 20)
-}
-
-/// Whether a column is one of `vllm serve`.
-pub(crate) const fn is_serve(kind: Kind) -> bool {
-    matches!(kind, Kind::Serve(_))
-}
-
-/// Whether a column is one of `vllm-rs`.
-pub(crate) const fn is_rust_front_end(kind: Kind) -> bool {
-    matches!(kind, Kind::RustFrontEnd(_))
-}
+/// How long a server takes until it answers, and how much memory it holds after a load; alone on the machine.
+pub(crate) const ALONE: [Figure; 2] = [
+    Figure {
+        what: "start to ready",
+        unit: "s",
+        better: Better::Lower,
+        serve: [0.45; 2],
+        rust_front_end: [0.45; 2],
+        of: |_| f64::NAN,
+    },
+    Figure {
+        what: "memory, all processes",
+        unit: "MiB",
+        better: Better::Lower,
+        serve: [0.55; 2],
+        rust_front_end: [0.55; 2],
+        of: |_| f64::NAN,
+    },
+];

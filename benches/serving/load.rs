@@ -1,4 +1,5 @@
-//! Clients that ask, each for its next answer as soon as it has one.
+//! Clients that ask, each for its next answer as soon as it has one; all on one thread, which is to take as little as possible of
+//! what is measured.
 
 use std::{
     thread,
@@ -6,7 +7,9 @@ use std::{
 };
 
 use blindllama_tests::http::{KeptAlive, post};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
 use memchr::memmem;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -35,43 +38,41 @@ pub(crate) struct Sample {
     pub(crate) elapsed: Duration,
     pub(crate) answers: usize,
     pub(crate) tokens: usize,
+    /// Pieces in which answers came.
+    pub(crate) pieces: usize,
     /// From a request to its first text.
     pub(crate) first: Vec<Duration>,
-    /// From one piece of an answer to the next.
-    pub(crate) gaps: Vec<Duration>,
     /// Processor time of the server while that came.
     pub(crate) usage: Usage,
     /// Processor time of the clients' thread.
     pub(crate) clients: Duration,
 }
 
-/// What one client saw.
-#[derive(Default)]
-struct Seen {
-    tokens: usize,
-    first: Vec<Duration>,
-    gaps: Vec<Duration>,
+/// How one answer came.
+#[derive(Debug, Default)]
+pub(crate) struct Arrival {
+    /// From the request to the first text.
+    pub(crate) first: Duration,
+    /// From each piece to the next.
+    pub(crate) gaps: Vec<Duration>,
 }
 
 impl Load {
-    /// Puts the load on `server`, from one thread: clients are to take as little as possible of what they measure.
-    pub(crate) async fn measure(self, server: &Server, model: &'static str) -> Sample {
+    /// Puts the load on `server`.
+    pub(crate) async fn measure(self, server: &Server) -> Sample {
         let mut connections = Vec::new();
         for _ in 0..self.clients {
             connections.push(server.connect().await);
         }
         // A first answer each, so that no client's first request pays for what is made once.
-        self.warmed_up(model).run(&mut connections, model).await;
+        let first = Self { tokens: 2, answers: 1, ..self };
+        first.run(&mut connections, server.model).await;
         let (usage, clients, started) = (server.usage(), processes::thread_time(), Instant::now());
-        let mut sample = self.run(&mut connections, model).await;
+        let mut sample = self.run(&mut connections, server.model).await;
         sample.elapsed = started.elapsed();
         sample.clients = processes::thread_time() - clients;
         sample.usage = server.usage().since(usage);
         sample
-    }
-
-    const fn warmed_up(self, _: &str) -> Self {
-        Self { tokens: 2, answers: 1, ..self }
     }
 
     async fn run(self, connections: &mut Vec<KeptAlive>, model: &'static str) -> Sample {
@@ -81,48 +82,65 @@ impl Load {
         }
         let mut sample = Sample { answers: self.clients * self.answers, ..Sample::default() };
         while let Some(client) = clients.join_next().await {
-            let (connection, seen) = client.unwrap();
-            sample.tokens += seen.tokens;
-            sample.first.extend(seen.first);
-            sample.gaps.extend(seen.gaps);
+            let (connection, tokens, arrivals) = client.unwrap();
             connections.push(connection);
+            sample.tokens += tokens;
+            sample.pieces += arrivals.iter().map(|arrival| arrival.gaps.len() + 1).sum::<usize>();
+            sample.first.extend(arrivals.iter().map(|arrival| arrival.first));
         }
         sample
     }
 
-    async fn client(self, mut connection: KeptAlive, index: usize, model: &'static str) -> (KeptAlive, Seen) {
-        let mut seen = Seen::default();
+    async fn client(self, mut connection: KeptAlive, index: usize, model: &'static str) -> (KeptAlive, usize, Vec<Arrival>) {
+        let (mut tokens, mut arrivals) = (0, Vec::new());
         for answer in 0..self.answers {
             // Answers of different lengths at first, so that clients do not go in step.
-            let tokens = if answer == 0 { (self.tokens * (index + 1)).div_ceil(self.clients) } else { self.tokens };
-            let body = json!({
-                "model": model,
-                "messages": [{"role": "user", "content": format!("Client {index} asks for story {answer}, a long one.")}],
-                "max_tokens": tokens,
-                "ignore_eos": true,
-                "temperature": 0,
-                "stream": self.stream,
-            });
-            let sent = Instant::now();
-            let answer = connection.open(post("/v1/chat/completions", body.to_string())).await.unwrap();
-            assert!(answer.status().is_success(), "{answer:?}");
-            let (mut body, mut last, mut said) = (answer.into_body(), None, false);
-            let mut ended = false;
-            while let Some(frame) = body.frame().await {
-                let data = frame.unwrap().into_data().unwrap();
-                let now = Instant::now();
-                if !said && says(&data) {
-                    said = true;
-                    seen.first.push(now - sent);
-                }
-                seen.gaps.extend(last.replace(now).map(|last| now - last));
-                ended |= memmem::find(&data, br#""finish_reason":"length""#).is_some();
-            }
-            assert!(ended, "an answer was cut off");
-            seen.tokens += tokens;
+            let length = if answer == 0 { (self.tokens * (index + 1)).div_ceil(self.clients) } else { self.tokens };
+            let request = chat(model, (index, answer), length, self.stream);
+            arrivals.push(ask(&mut connection, request).await.expect("an answer"));
+            tokens += length;
         }
-        (connection, seen)
+        (connection, tokens, arrivals)
     }
+}
+
+/// A chat whose prompt no other has.
+pub(crate) fn chat(model: &str, (client, answer): (usize, usize), tokens: usize, stream: bool) -> Request<Full<Bytes>> {
+    let body = json!({
+        "model": model,
+        "messages": [{"role": "user", "content": format!("Client {client:4} asks for story {answer:4}, a long one.")}],
+        "max_tokens": tokens,
+        "ignore_eos": true,
+        "temperature": 0,
+        "stream": stream,
+    });
+    post("/v1/chat/completions", body.to_string())
+}
+
+/// Waits for the whole answer; `None` if the server has no place for the request.
+///
+/// # Panics
+/// If the answer is another refusal, or is cut off.
+pub(crate) async fn ask(connection: &mut KeptAlive, request: Request<Full<Bytes>>) -> Option<Arrival> {
+    let sent = Instant::now();
+    let answer = connection.open(request).await.unwrap();
+    let status = answer.status();
+    let (mut body, mut last, mut first, mut gaps, mut ended) = (answer.into_body(), None, None, Vec::new(), false);
+    while let Some(frame) = body.frame().await {
+        let data = frame.unwrap().into_data().unwrap();
+        let now = Instant::now();
+        if first.is_none() && says(&data) {
+            first = Some(now - sent);
+        }
+        gaps.extend(last.replace(now).map(|last| now - last));
+        ended |= memmem::find(&data, br#""finish_reason":"length""#).is_some();
+    }
+    if status == 503 {
+        return None;
+    }
+    assert!(status.is_success() && ended, "an answer with status {status} was cut off");
+    // An answer of one token may have no text.
+    Some(Arrival { first: first.unwrap_or_else(|| sent.elapsed()), gaps })
 }
 
 /// Whether a piece of an answer has text: an event that only opens an answer has none.
@@ -131,21 +149,21 @@ fn says(data: &[u8]) -> bool {
     memmem::find_iter(data, CONTENT).any(|at| data.get(at + CONTENT.len()).is_some_and(|next| *next != b'"'))
 }
 
-/// Runs `load` on a thread of its own, on the last core where there are more than the servers' engines need.
-pub(crate) fn on_own_thread<T: Send>(load: impl AsyncFnOnce() -> T + Send) -> T {
+/// Runs clients on a thread of their own.
+pub(crate) fn on_own_thread<T: Send>(clients: impl AsyncFnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        let clients = scope.spawn(|| {
+        let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            tokio::task::LocalSet::new().block_on(&runtime, load())
+            tokio::task::LocalSet::new().block_on(&runtime, clients())
         });
-        clients.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+        thread.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
     })
 }
 
-/// The value below which a share of `values` lies.
+/// The value below which a share of `values` lies; zero where there are none.
 pub(crate) fn percentile(values: &[Duration], share: f64) -> Duration {
     let mut values = values.to_vec();
     values.sort_unstable();
-    let index = ((values.len() as f64 * share).ceil() as usize).clamp(1, values.len());
-    values[index - 1]
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }

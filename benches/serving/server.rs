@@ -15,7 +15,10 @@ use blindllama_tests::{
 };
 use serde::Serialize;
 
-use crate::processes::{self, Usage};
+use crate::{
+    load::chat,
+    processes::{self, Usage},
+};
 
 /// How long a server may take until it answers, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -32,15 +35,17 @@ pub(crate) enum Kind {
     Serve(Threads),
     /// `vllm serve` with its front end in Rust.
     RustFrontEnd(Threads),
+    /// vLLM's engine without a server.
+    BareLoop,
 }
 
 /// How many OpenMP threads vLLM's worker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Threads {
-    /// What vLLM takes by itself: a core for each, all but one.
+    /// What vLLM takes by itself: one for each core but one.
     Default,
-    /// A core for each, all of them.
+    /// One for each core.
     All,
 }
 
@@ -53,6 +58,7 @@ impl Kind {
             Self::Serve(Threads::All) => "vllm serve, all cores",
             Self::RustFrontEnd(Threads::Default) => "vllm-rs",
             Self::RustFrontEnd(Threads::All) => "vllm-rs, all cores",
+            Self::BareLoop => "bare loop",
         }
     }
 }
@@ -64,19 +70,22 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     pub(crate) dtype: &'static str,
     pub(crate) kv_cache_bytes: u64,
-    /// Overrides of the gateway's configuration, for trying things out.
+    /// OpenMP threads that the gateway takes by itself.
+    pub(crate) threads: usize,
+    /// Further variables for the gateway, for trying things out.
     pub(crate) gateway: Vec<(String, String)>,
 }
 
 /// A running server.
 pub(crate) struct Server {
     pub(crate) kind: Kind,
-    process: Process,
-    address: SocketAddr,
+    pub(crate) model: &'static str,
+    pub(crate) address: SocketAddr,
     /// From its start until it answered.
     pub(crate) start: Duration,
+    process: Process,
     /// The gateway's TPM.
-    _machine: Option<Machine>,
+    pub(crate) machine: Option<Machine>,
 }
 
 impl Server {
@@ -89,7 +98,7 @@ impl Server {
             Some(machine) => machine.spawn_gateway(&gateway_setup(model)),
             None => Process::spawn(kind.name(), &mut vllm(kind, model, address)),
         };
-        let mut server = Self { kind, process, address, start: Duration::ZERO, _machine: machine };
+        let mut server = Self { kind, model: model.name, address, start: Duration::ZERO, process, machine };
         while !server.answers().await {
             assert!(started.elapsed() < START_LIMIT, "{} does not answer:\n{}", kind.name(), server.process.output());
             assert!(server.process.runs(), "{} has ended:\n{}", kind.name(), server.process.output());
@@ -112,8 +121,14 @@ impl Server {
     pub(crate) async fn connect(&self) -> KeptAlive {
         match self.kind {
             Kind::Gateway => KeptAlive::connect(self.address).await,
-            Kind::Serve(_) | Kind::RustFrontEnd(_) => KeptAlive::connect_plain(self.address).await,
+            _ => KeptAlive::connect_plain(self.address).await,
         }
+    }
+
+    /// How many tokens a prompt of the load has.
+    pub(crate) async fn prompt_tokens(&self) -> usize {
+        let answer = self.connect().await.send(chat(self.model, (0, 0), 1, false)).await.unwrap();
+        answer.json()["usage"]["prompt_tokens"].as_u64().unwrap().try_into().unwrap()
     }
 
     /// What all its processes have used so far.
@@ -121,7 +136,7 @@ impl Server {
         Usage::of(self.process.id())
     }
 
-    /// Memory of all its processes in bytes; what several of them share counts once.
+    /// Memory of all its processes in bytes; what several processes of the machine share is divided among them.
     pub(crate) fn memory(&self) -> u64 {
         processes::memory(self.process.id())
     }
@@ -131,11 +146,12 @@ impl Server {
         processes::signal(self.process.id(), "STOP");
     }
 
+    /// Lets it go on.
     pub(crate) fn resume(&self) {
         processes::signal(self.process.id(), "CONT");
     }
 
-    /// Value of a sample in the gateway's metrics.
+    /// The value of one of the gateway's metrics.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let answer = self.connect().await.send(get("/metrics")).await.unwrap();
         let text = String::from_utf8(answer.body.to_vec()).unwrap();
@@ -153,7 +169,7 @@ impl Drop for Server {
 }
 
 /// The gateway as it is configured by default, with the peers' settings.
-fn gateway_setup(model: &Model) -> Setup {
+pub(crate) fn gateway_setup(model: &Model) -> Setup {
     let mut setup = Setup::default_model();
     setup.model = project::tiny_model(model.name);
     let vllm = |key: &str, value: String| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value);
@@ -171,20 +187,20 @@ fn gateway_setup(model: &Model) -> Setup {
 
 /// vLLM's own server, with the settings that the gateway gives its engine.
 fn vllm(kind: Kind, model: &Model, address: SocketAddr) -> Command {
-    let python = project::state("python/bin/python");
-    let mut command = Command::new(python);
+    let mut command = Command::new(project::state("python/bin/python"));
     command
         .args(["-m", "vllm.entrypoints.cli.main", "serve"])
         .arg(project::tiny_model(model.name))
         .args(["--served-model-name", model.name, "--dtype", model.dtype])
         .args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()])
         .args(["--enforce-eager", "--no-enable-prefix-caching", "--disable-log-stats"])
-        .args(["--kv-cache-memory-bytes", &model.kv_cache_bytes.to_string()]);
-    command
+        .args(["--kv-cache-memory-bytes", &model.kv_cache_bytes.to_string()])
         .env("PYTHONPATH", peers().join("metadata"))
+        // Compiled code is kept from one start to the next, as in any installation of its own.
+        .env("PYTHONPYCACHEPREFIX", peers().join("pycache"))
+        .env_remove("PYTHONDONTWRITEBYTECODE")
         .envs([("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("NO_COLOR", "1")]);
-    let (Kind::Serve(threads) | Kind::RustFrontEnd(threads)) = kind else { unreachable!("the gateway is no server of vLLM's") };
-    if threads == Threads::All {
+    if matches!(kind, Kind::Serve(Threads::All) | Kind::RustFrontEnd(Threads::All)) {
         let last = std::thread::available_parallelism().unwrap().get() - 1;
         command.env("VLLM_CPU_OMP_THREADS_BIND", format!("0-{last}"));
     }

@@ -1,15 +1,15 @@
-//! The figures of a run, as a table and as JSON.
+//! The figures of a run: a line each for people, JSON for machines.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::{
-    cases::{Figure, is_rust_front_end, is_serve},
+    cases::{Better, Figure},
     server::Kind,
 };
 
-/// One figure, of each server, once for each round.
+/// One figure of each server, once for each round.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) model: &'static str,
@@ -18,8 +18,8 @@ pub(crate) struct Row {
     pub(crate) what: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) servers: Vec<Column>,
-    /// Against `vllm serve` and against `vllm-rs`, where they were measured.
-    pub(crate) ratios: [Option<Ratio>; 2],
+    /// The gateway against others, or against a bound.
+    pub(crate) goals: Vec<Goal>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,45 +32,92 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
 }
 
-/// The gateway's median to that of the better of a peer's settings.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Ratio {
+/// What is aimed at, and what it came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Goal {
+    /// What the gateway's median is divided by.
+    pub(crate) against: &'static str,
     pub(crate) ratio: f64,
     pub(crate) goal: f64,
-    pub(crate) reached: bool,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    Reached,
+    Missed,
+    /// Not even the engine without a server is so fast: the busy share counts instead.
+    AboveTheBareLoop,
+}
+
+impl Column {
+    pub(crate) fn new(kind: Kind, values: Vec<f64>) -> Self {
+        Self { server: kind.name(), median: median(&values), values, kind }
+    }
 }
 
 impl Row {
-    pub(crate) fn new(
-        [model, dtype, case]: [&'static str; 3],
-        figure: &Figure,
-        values: impl IntoIterator<Item = (Kind, Vec<f64>)>,
-    ) -> Self {
-        let column = |(kind, values): (Kind, Vec<f64>)| Column { server: kind.name(), median: median(&values), values, kind };
-        let servers: Vec<_> = values.into_iter().map(column).collect();
+    /// The figure of several servers.
+    pub(crate) fn compared([model, dtype, case]: [&'static str; 3], figure: &Figure, servers: Vec<Column>) -> Self {
         let precision = usize::from(dtype == "bfloat16");
-        let ours = servers.iter().find(|column| column.kind == Kind::Gateway).map(|column| column.median);
-        let ratio = |peer: fn(Kind) -> bool, goal: f64| {
-            let medians = servers.iter().filter(|column| peer(column.kind)).map(|column| column.median);
-            let ratio = ours? / medians.reduce(|left, right| figure.better.of(left, right))?;
-            Some(Ratio { ratio, goal, reached: figure.better.reached(ratio, goal) })
+        let median_of = |wanted: fn(Kind) -> bool| {
+            let medians = servers.iter().filter(|column| wanted(column.kind)).map(|column| column.median);
+            medians.reduce(|left, right| figure.better.of(left, right))
         };
-        let ratios = [ratio(is_serve, figure.serve[precision]), ratio(is_rust_front_end, figure.rust_front_end[precision])];
-        Self { model, dtype, case, what: figure.what, unit: figure.unit, servers, ratios }
+        let bare_loop = median_of(|kind| kind == Kind::BareLoop);
+        let goal = |against, wanted: fn(Kind) -> bool, goal: f64| {
+            let (ours, peer) = (median_of(|kind| kind == Kind::Gateway)?, median_of(wanted)?);
+            let verdict = match figure.better.reached(ours / peer, goal) {
+                true => Verdict::Reached,
+                false if figure.better == Better::Higher && bare_loop.is_some_and(|bare| goal * peer > bare) => {
+                    Verdict::AboveTheBareLoop
+                }
+                false => Verdict::Missed,
+            };
+            Some(Goal { against, ratio: ours / peer, goal, verdict })
+        };
+        let goals = [
+            goal("vllm serve", |kind| matches!(kind, Kind::Serve(_)), figure.serve[precision]),
+            goal("vllm-rs", |kind| matches!(kind, Kind::RustFrontEnd(_)), figure.rust_front_end[precision]),
+        ];
+        let goals = goals.into_iter().flatten().collect();
+        Self { model, dtype, case, what: figure.what, unit: figure.unit, servers, goals }
     }
 
-    /// A line for people: median and spread of each server, and the ratios.
+    /// A figure of one server, which is to be below or above a bound, if there is one.
+    pub(crate) fn alone(
+        [model, dtype, case]: [&'static str; 3],
+        (what, unit): (&'static str, &'static str),
+        column: Column,
+        bound: Option<(Better, f64)>,
+    ) -> Self {
+        let goal = |(better, goal): (Better, f64)| {
+            let verdict = if better.reached(column.median, goal) { Verdict::Reached } else { Verdict::Missed };
+            Goal { against: "bound", ratio: column.median / goal, goal, verdict }
+        };
+        let goals = bound.map(goal).into_iter().collect();
+        Self { model, dtype, case, what, unit, servers: vec![column], goals }
+    }
+
+    /// Median and spread of each server, and the goals.
     pub(crate) fn line(&self) -> String {
-        let mut line = format!("{:9} {:11} {:28}", self.dtype, self.case, format!("{} {}", self.what, self.unit));
+        let what = format!("{} {}", self.what, self.unit);
+        let mut line = format!("{:9} {:12} {what:34}", self.dtype, self.case);
         for Column { server, median, values, .. } in &self.servers {
             let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
             let _ = write!(line, " | {server} {} ({}–{})", short(*median), short(low), short(high));
         }
-        for (peer, ratio) in ["vllm serve", "vllm-rs"].iter().zip(&self.ratios) {
-            if let Some(Ratio { ratio, goal, reached }) = ratio {
-                let verdict = if *reached { "reached" } else { "MISSED" };
-                let _ = write!(line, " | {ratio:.2}× {peer}, goal {goal:.2}: {verdict}");
-            }
+        for Goal { against, ratio, goal, verdict } in &self.goals {
+            let verdict = match verdict {
+                Verdict::Reached => "reached",
+                Verdict::Missed => "MISSED",
+                Verdict::AboveTheBareLoop => "above the bare loop",
+            };
+            let _ = match *against {
+                "bound" => write!(line, " | bound {goal}: {verdict}"),
+                peer => write!(line, " | {ratio:.2}× {peer}, goal {goal:.2}: {verdict}"),
+            };
         }
         line
     }

@@ -7,11 +7,13 @@ mod embedding;
 mod model;
 mod request;
 mod stream;
+mod work;
 
 pub use embedding::{EmbedRequest, Embedding, EmbeddingReply, EmbeddingSender, embedding_reply};
 pub use model::{AdapterId, EmbeddingModel, ModelInfo, ModelTask, SamplingDefaults, Shortening};
 pub use request::{Constraint, GenerateRequest, Logprobs, Sampling, Stopping};
 pub use stream::{FinishReason, Finished, OutputSender, StreamClosed, TokenLogprob, TokenOutput, TokenStream, token_stream};
+pub use work::{Work, WorkDone};
 
 /// A running engine that serves one model.
 pub trait Engine: Send + Sync + 'static {
@@ -36,6 +38,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Requests that the engine holds now, waiting or running: those whose abort it has not yet seen included.
     fn active_requests(&self) -> usize;
+
+    /// How much it has done since it started.
+    fn work_done(&self) -> WorkDone;
 }
 
 /// Why a request got no tokens, or no vector.

@@ -93,13 +93,14 @@ pub(crate) async fn start<W: EventWriter>(
     let so_far: Vec<_> = (0..answers.len()).map(|index| answers.usage_at(index)).collect();
     let first_so_far = answers.usage_at(index);
     let open = move |writer: &mut W| writer.open(&so_far).and_then(|()| writer.piece(index, first, first_so_far));
-    let (writer, opened) = write(app, answers.bytes(), writer, open).await?;
+    let (writer, opened) = write(app, answers.bytes(), Box::new(writer), open).await?;
     opened.map_err(|error| match error {
         Unwritable::Failed(error) => error,
         error => ApiError::internal(format!("first event: {error}")),
     })?;
     let receipt = Some(StreamReceipt::take(request)?);
-    let sending = Sending { app: web::Data::clone(app), answers, told: None, receipt, request_id: RequestId::of(request) };
+    let request_id = RequestId::of(request);
+    let sending = Box::new(Sending { app: web::Data::clone(app), answers, told: None, receipt, request_id });
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-cache"))
@@ -133,11 +134,11 @@ struct Sending {
     request_id: Option<RequestId>,
 }
 
-/// What is left of a stream after some bytes; `None` if it broke.
-type Rest<W> = Option<(W, Sending)>;
+/// What is left of a stream after some bytes; `None` if it broke. Boxed, since it is handed on with each token.
+type Rest<W> = Option<(Box<W>, Box<Sending>)>;
 
 /// The next bytes: what the engine had ready, but not more than goes out at a time. `None` at the end.
-async fn next<W: EventWriter>(mut writer: W, mut sending: Sending) -> Option<(Result<Bytes, Unwritable>, Rest<W>)> {
+async fn next<W: EventWriter>(mut writer: Box<W>, mut sending: Box<Sending>) -> Option<(Result<Bytes, Unwritable>, Rest<W>)> {
     while sending.receipt.is_some() && sending.told.is_none() && writer.events().len() < PIECE_BYTES {
         let ready = if writer.events().is_empty() {
             sending.answers.next().await
@@ -173,9 +174,9 @@ async fn next<W: EventWriter>(mut writer: W, mut sending: Sending) -> Option<(Re
 async fn write<W: EventWriter, T: Send + 'static>(
     app: &App,
     bytes: usize,
-    mut writer: W,
+    mut writer: Box<W>,
     events: impl FnOnce(&mut W) -> T + Send + 'static,
-) -> Result<(W, T), ApiError> {
+) -> Result<(Box<W>, T), ApiError> {
     app.writing
         .run_sized(bytes, move || {
             let written = events(&mut writer);
@@ -188,9 +189,9 @@ impl Sending {
     /// Writes what the engine had ready.
     async fn take<W: EventWriter>(
         &mut self,
-        writer: W,
+        writer: Box<W>,
         ready: Option<Result<(usize, Piece), ApiError>>,
-    ) -> Result<W, Unwritable> {
+    ) -> Result<Box<W>, Unwritable> {
         let (mut writer, written) = match ready {
             Some(Ok((index, piece))) => {
                 let (bytes, so_far) = (writer.bytes(&piece), self.answers.usage_at(index));
@@ -205,7 +206,7 @@ impl Sending {
         };
         match written {
             Ok(told) => self.told = told,
-            Err(Unwritable::Failed(error)) => self.fail(&error, &mut writer)?,
+            Err(Unwritable::Failed(error)) => self.fail(&error, &mut *writer)?,
             Err(error) => return Err(error),
         }
         Ok(writer)

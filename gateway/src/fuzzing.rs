@@ -6,7 +6,7 @@ use actix_web::web;
 use blindllama_attest::{binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array, nonce::Nonce};
 use blindllama_engine::{
     EmbedRequest, EmbeddingModel, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, ModelTask, SamplingDefaults,
-    Shortening, TokenStream,
+    Shortening, TokenStream, WorkDone,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -166,6 +166,10 @@ impl Engine for Unasked {
 
     fn active_requests(&self) -> usize {
         0
+    }
+
+    fn work_done(&self) -> WorkDone {
+        WorkDone::default()
     }
 }
 

@@ -7,12 +7,12 @@ use std::{
 };
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use blindllama_engine::Engine;
+use blindllama_engine::{Engine, WorkDone};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric as _, text::encode},
     metrics::{
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
@@ -61,19 +61,27 @@ impl From<StatusCode> for StatusClass {
 }
 
 /// Asks the engine at each scrape.
-struct EngineRequests(Arc<dyn Engine>);
+struct EngineState(Arc<dyn Engine>);
 
-impl fmt::Debug for EngineRequests {
+impl fmt::Debug for EngineState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EngineRequests")
+        f.write_str("EngineState")
     }
 }
 
-impl Collector for EngineRequests {
+impl Collector for EngineState {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let active = ConstGauge::new(i64::try_from(self.0.active_requests()).unwrap_or(i64::MAX));
         let help = "Requests that the engine holds, waiting or running";
-        active.encode(encoder.encode_descriptor("engine_requests_active", help, None, active.metric_type())?)
+        active.encode(encoder.encode_descriptor("engine_requests_active", help, None, active.metric_type())?)?;
+        let WorkDone { steps, stepping } = self.0.work_done();
+        let steps = ConstCounter::new(steps);
+        let help = "Steps in which the engine ran the model";
+        steps.encode(encoder.encode_descriptor("engine_steps", help, None, steps.metric_type())?)?;
+        let stepping = ConstCounter::new(stepping.as_secs_f64());
+        let help = "Time inside the engine's steps: its rate is the share of time in which the engine is busy";
+        let unit = Some(&Unit::Seconds);
+        stepping.encode(encoder.encode_descriptor("engine_stepping", help, unit, stepping.metric_type())?)
     }
 }
 
@@ -104,7 +112,7 @@ impl Metrics {
         registry.register_with_unit("time_to_first_token", help, Unit::Seconds, self.time_to_first_token.clone());
         let help = "From admission to the end of the answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, self.duration.clone());
-        registry.register_collector(Box::new(EngineRequests(engine)));
+        registry.register_collector(Box::new(EngineState(engine)));
         self.registry = registry;
     }
 

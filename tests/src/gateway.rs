@@ -51,7 +51,9 @@ impl Setup {
             ("KV_CACHE_MEMORY_BYTES", kv_cache_bytes),
             ("OVERRIDE_GENERATION_CONFIG", "{temperature=0.0}"),
         ];
-        let overrides = overrides.map(|(key, value)| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value.to_owned())).to_vec();
+        let mut overrides = overrides.map(|(key, value)| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value.to_owned())).to_vec();
+        // As many OpenMP threads as vLLM's own server had when its answers were recorded.
+        overrides.push(("OMP_NUM_THREADS".to_owned(), "2".to_owned()));
         let config = PathBuf::from("configs/gateway.toml");
         let program = project::program("blindllama-gateway");
         Self { program, config, model, overrides, firmware_log: None }
@@ -151,8 +153,6 @@ impl Machine {
         command.current_dir(project::root()).arg(subcommand).arg("--config").arg(&setup.config);
         // The gateway refuses variables that it does not know.
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-        // As many OpenMP threads as vLLM's own server had when its answers were recorded.
-        command.env("OMP_NUM_THREADS", "2");
         command.env("TSS2_LOG", "all+NONE").env("NO_COLOR", "1");
         command.env("BLINDLLAMA_SERVER__LISTEN", self.address.to_string());
         command.env("BLINDLLAMA_MODEL__PATH", &setup.model);

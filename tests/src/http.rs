@@ -123,6 +123,11 @@ impl KeptAlive {
         Self { sender, connection: tokio::spawn(async move { drop(connection.await) }) }
     }
 
+    /// Whether the other side has not closed it.
+    pub fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     /// Sends a request and gives the answer as it arrives. It has to be read to its end before the next.
     pub async fn open(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
         self.sender.send_request(request).await

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 import traceback
 
 import blindllama_adapters
@@ -108,6 +109,7 @@ def _load(arguments, adapters, device):
     from vllm.inputs.engine import tokens_input
     from vllm.platforms import current_platform
     from vllm.sampling_params import StructuredOutputsParams
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
     from vllm.v1.structured_output.backend_guidance import GuidanceBackend, GuidanceGrammar
     from vllm.version import __version__ as version
@@ -121,8 +123,15 @@ def _load(arguments, adapters, device):
     if adapters:
         arguments |= blindllama_adapters.engine_args(adapters, arguments)
         blindllama_adapters.guard(device)
-    llm = LLMEngine.from_engine_args(EngineArgs(**arguments))
+    _inspect_models_here()
+    # The context in which `vllm serve` chooses its defaults (how many sequences run at a time, for one).
+    context = UsageContext.OPENAI_API_SERVER
+    config = EngineArgs(**arguments).create_engine_config(context)
+    if device == "cpu":
+        _choose_threads(config.model_config)
+    llm = LLMEngine.from_vllm_config(config, context, disable_log_stats=arguments["disable_log_stats"])
     core = llm.engine_core.engine_core
+    _remember_end_of_sequence(llm.renderer)
 
     model = llm.model_config
     task = _task(llm.get_supported_tasks())
@@ -136,7 +145,8 @@ def _load(arguments, adapters, device):
         else:
             if constraint is not None:
                 params["structured_outputs"] = StructuredOutputsParams(**constraint)
-            params = SamplingParams(detokenize=False, **params)
+            # Nobody else holds the parameters, so that no deep copy of them is needed.
+            params = SamplingParams(detokenize=False, skip_clone=True, **params)
         request = llm.input_processor.process_inputs(
             request_id,
             tokens_input(prompt, cache_salt=cache_salt),
@@ -166,6 +176,35 @@ def _load(arguments, adapters, device):
     if task == "generate":
         _warm_up_constraints(engine)
     return engine, json.dumps(description)
+
+
+def _inspect_models_here():
+    """vLLM looks at a model's class in another process, so that no GPU is set up before workers are forked. None are forked here,
+    and that process would import everything once more, for nothing: its answer is cached nowhere that outlives a launch."""
+    from vllm.model_executor.models import registry
+
+    registry._run_in_subprocess = lambda inspect: inspect()
+
+
+# Weights of a layer that is computed faster than a second thread is woken, and found waiting the rest of the time.
+_SMALL_LAYER = 1 << 18
+
+
+def _choose_threads(model):
+    """A thread for each core, unless `OMP_NUM_THREADS` says otherwise or layers are too small for more than one."""
+    import torch
+
+    width = model.get_hidden_size()
+    inner = getattr(model.hf_text_config, "intermediate_size", None)
+    layer = width * (inner if isinstance(inner, int) else width)
+    if "OMP_NUM_THREADS" not in os.environ and layer < _SMALL_LAYER:
+        torch.set_num_threads(1)
+
+
+def _remember_end_of_sequence(renderer):
+    """vLLM asks its tokenizer for it at each request, which takes longer than all of the request's other parameters."""
+    token = renderer.get_eos_token_id()
+    renderer.get_eos_token_id = lambda: token
 
 
 def _fail_what_is_given_up(grammar):
@@ -212,7 +251,7 @@ def _warm_up_constraints(engine):
         return
     has_work = True
     while has_work:
-        *_, has_work = engine.step()
+        _, _, has_work, _ = engine.step()
 
 
 def _task(supported):
@@ -347,18 +386,34 @@ class Engine:
         self._core.abort_requests([str(request_id) for request_id in request_ids])
 
     def step(self):
-        """(records as read by `src/outputs.rs`, whether the model ran, whether another step is due)."""
+        """(records as read by `src/outputs.rs`, whether the model ran, whether another step is due, seconds in vLLM's step)."""
+        started = time.perf_counter()
         outputs, executed = self._core.step_fn()
+        took = time.perf_counter() - started
         self._core.post_step(executed)
         records = array.array("q")
         for batch in (outputs or {}).values():
             for output in batch.outputs:
-                if output.pooling_output is None:
+                if _is_plain(output):
+                    records.extend((int(output.request_id), -1, -1, -1, 1, output.new_token_ids[0], 0, 0, 0, 0))
+                elif output.pooling_output is None:
                     records.extend(_record(output))
                 else:
                     records.frombytes(_embedding(output))
         has_work = self._core.scheduler.has_requests() or bool(self._core.batch_queue)
-        return records.tobytes(), executed, has_work
+        return records.tobytes(), executed, has_work, took
+
+
+def _is_plain(output):
+    """Whether there is one more token and nothing else: most of all outputs."""
+    return (
+        output.finish_reason is None
+        and output.new_logprobs is None
+        and output.prefill_stats is None
+        and output.new_prompt_logprobs_tensors is None
+        and output.pooling_output is None
+        and len(output.new_token_ids) == 1
+    )
 
 
 def _record(output):

@@ -3,6 +3,7 @@
 use std::{
     ffi::CString,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use blindllama_engine::{
@@ -20,7 +21,7 @@ use serde_json::json;
 use crate::{
     environment::PythonEnvironment,
     log_relay,
-    open_request::Work,
+    open_request::Asked,
     outputs::{self, RequestId},
     settings::VllmSettings,
     step_loop::{AddError, Core, Fatal, Step},
@@ -110,11 +111,11 @@ impl VllmCore {
 }
 
 impl Core for VllmCore {
-    fn add(&mut self, id: RequestId, work: &Work) -> Result<(), AddError> {
+    fn add(&mut self, id: RequestId, asked: &Asked) -> Result<(), AddError> {
         Python::attach(|py| {
-            let refused = match work {
-                Work::Generate(request) => self.try_generate(py, id, request),
-                Work::Embed(request) => self.try_embed(py, id, request),
+            let refused = match asked {
+                Asked::Generate(request) => self.try_generate(py, id, request),
+                Asked::Embed(request) => self.try_embed(py, id, request),
             };
             let refused = refused.map_err(|error| AddError::Fatal(fatal(py, &error)))?;
             match refused {
@@ -137,13 +138,14 @@ impl Core for VllmCore {
 
     fn step(&mut self) -> Result<Step, Fatal> {
         Python::attach(|py| {
-            let (bytes, executed, has_work) = self
+            let (bytes, executed, has_work, took) = self
                 .0
                 .bind(py)
                 .call_method0(intern!(py, "step"))
-                .and_then(|step| step.extract::<(Bound<'_, PyBytes>, bool, bool)>())
+                .and_then(|step| step.extract::<(Bound<'_, PyBytes>, bool, bool, f64)>())
                 .map_err(|error| fatal(py, &error))?;
-            Ok(Step { outputs: outputs::parse(bytes.as_bytes())?, executed, has_work })
+            let took = Duration::try_from_secs_f64(took).unwrap_or_default();
+            Ok(Step { outputs: outputs::parse(bytes.as_bytes())?, executed, has_work, took })
         })
     }
 }

@@ -12,7 +12,8 @@ use std::{
 };
 
 use blindllama_engine::{
-    EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, embedding_reply, token_stream,
+    EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, Work, WorkDone, embedding_reply,
+    token_stream,
 };
 use tokio::sync::watch;
 
@@ -72,6 +73,7 @@ pub struct VllmEngine {
     /// `None` from shutdown on: dropping the sender is what ends the loop.
     queue: RwLock<Option<SyncSender<OpenRequest>>>,
     active: Arc<AtomicUsize>,
+    work: Arc<Work>,
     exit: watch::Receiver<Option<Exit>>,
     private_folder: PathBuf,
     /// Disconnected when the thread has ended, vLLM's own shutdown included.
@@ -91,6 +93,8 @@ impl VllmEngine {
         let (ready, loaded) = mpsc::sync_channel(1);
         let (exit, exit_seen) = watch::channel(None);
         let (ends, ended) = mpsc::channel();
+        let work = Arc::<Work>::default();
+        let counted = Arc::clone(&work);
         thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || {
@@ -98,7 +102,7 @@ impl VllmEngine {
                 match load(&settings, &private) {
                     Ok((core, model)) => {
                         if ready.send(Ok(model)).is_ok() {
-                            serve(core, requests, &exit);
+                            serve(StepLoop::new(core, requests, counted), &exit);
                         }
                     }
                     Err(error) => drop(ready.send(Err(error))),
@@ -107,7 +111,7 @@ impl VllmEngine {
             .map_err(StartError::Thread)?;
         let model = loaded.recv().map_err(|_| StartError::Lost)??;
         let (queue, ended) = (RwLock::new(Some(queue)), Mutex::new(ended));
-        Ok(Self { model, queue, active: Arc::default(), exit: exit_seen, private_folder, ended })
+        Ok(Self { model, queue, active: Arc::default(), work, exit: exit_seen, private_folder, ended })
     }
 
     /// The folder of this launch's caches: fresh when the engine started, removed when it ends.
@@ -167,6 +171,10 @@ impl Engine for VllmEngine {
     fn active_requests(&self) -> usize {
         self.active.load(Ordering::Relaxed)
     }
+
+    fn work_done(&self) -> WorkDone {
+        self.work.done()
+    }
 }
 
 impl Drop for VllmEngine {
@@ -183,8 +191,7 @@ fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<(VllmCore, M
     VllmCore::load(settings, private.path()).map_err(|error: LoadError| StartError::Load(error.to_string()))
 }
 
-fn serve(core: VllmCore, requests: Receiver<OpenRequest>, exit: &watch::Sender<Option<Exit>>) {
-    let mut steps = StepLoop::new(core, requests);
+fn serve(mut steps: StepLoop<VllmCore>, exit: &watch::Sender<Option<Exit>>) {
     let end = match steps.run() {
         Ok(()) => Exit::ShutDown,
         Err(fatal) => {
@@ -223,7 +230,11 @@ mod tests {
         };
         let ended = Mutex::new(mpsc::channel().1);
         let (queue, private_folder) = (RwLock::new(Some(queue)), PathBuf::new());
-        (VllmEngine { model, queue, active: Arc::default(), exit: exit_seen, private_folder, ended }, requests, exit)
+        (
+            VllmEngine { model, queue, active: Arc::default(), work: Arc::default(), exit: exit_seen, private_folder, ended },
+            requests,
+            exit,
+        )
     }
 
     fn request() -> GenerateRequest {

@@ -12,7 +12,7 @@ use blindllama_engine::{
 
 /// What is to be done.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(crate) enum Asked {
     Generate(Box<GenerateRequest>),
     Embed(EmbedRequest),
 }
@@ -58,7 +58,7 @@ enum Reply {
 /// A request that has not ended. Dropping it tells its owner the last word.
 #[derive(Debug)]
 pub(crate) struct OpenRequest {
-    work: Work,
+    asked: Asked,
     reply: Reply,
     end: End,
     active: Arc<AtomicUsize>,
@@ -67,21 +67,21 @@ pub(crate) struct OpenRequest {
 impl OpenRequest {
     /// Counts itself in `active` as long as it lives.
     pub(crate) fn generate(request: GenerateRequest, sender: OutputSender, active: Arc<AtomicUsize>) -> Self {
-        Self::new(Work::Generate(Box::new(request)), Reply::Tokens(sender), active)
+        Self::new(Asked::Generate(Box::new(request)), Reply::Tokens(sender), active)
     }
 
     /// Counts itself in `active` as long as it lives.
     pub(crate) fn embed(request: EmbedRequest, sender: EmbeddingSender, active: Arc<AtomicUsize>) -> Self {
-        Self::new(Work::Embed(request), Reply::Embedding(Some(sender)), active)
+        Self::new(Asked::Embed(request), Reply::Embedding(Some(sender)), active)
     }
 
-    fn new(work: Work, reply: Reply, active: Arc<AtomicUsize>) -> Self {
+    fn new(asked: Asked, reply: Reply, active: Arc<AtomicUsize>) -> Self {
         active.fetch_add(1, Ordering::Relaxed);
-        Self { work, reply, end: End::Stopped, active }
+        Self { asked, reply, end: End::Stopped, active }
     }
 
-    pub(crate) const fn work(&self) -> &Work {
-        &self.work
+    pub(crate) const fn asked(&self) -> &Asked {
+        &self.asked
     }
 
     /// Whether nobody waits for it any more.

@@ -3,12 +3,17 @@
 use std::{
     collections::HashMap,
     ops::ControlFlow,
-    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
     time::Duration,
 };
 
+use blindllama_engine::Work;
+
 use crate::{
-    open_request::{End, OpenRequest, Output, Work},
+    open_request::{Asked, End, OpenRequest, Output},
     outputs::{ProtocolError, RequestId},
 };
 
@@ -20,7 +25,7 @@ const REQUESTS_PER_STEP: usize = 64;
 /// What the loop drives: vLLM's `EngineCore`, or a script in tests.
 pub(crate) trait Core {
     /// Hands a request over to the scheduler.
-    fn add(&mut self, id: RequestId, work: &Work) -> Result<(), AddError>;
+    fn add(&mut self, id: RequestId, asked: &Asked) -> Result<(), AddError>;
     /// Frees requests; those that are unknown or finished are ignored. They give no further output.
     fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal>;
     /// Runs one step.
@@ -36,6 +41,8 @@ pub(crate) struct Step {
     pub(crate) executed: bool,
     /// Whether another step is due.
     pub(crate) has_work: bool,
+    /// How long the engine was at it, without what is done around it.
+    pub(crate) took: Duration,
 }
 
 /// Why a request was not added.
@@ -77,11 +84,12 @@ pub(crate) struct StepLoop<C> {
     running: HashMap<RequestId, OpenRequest>,
     next_id: RequestId,
     wait: Wait,
+    work: Arc<Work>,
 }
 
 impl<C: Core> StepLoop<C> {
-    pub(crate) fn new(core: C, queue: Receiver<OpenRequest>) -> Self {
-        Self { core, queue, running: HashMap::new(), next_id: 0, wait: Wait::ForRequest }
+    pub(crate) fn new(core: C, queue: Receiver<OpenRequest>, work: Arc<Work>) -> Self {
+        Self { core, queue, running: HashMap::new(), next_id: 0, wait: Wait::ForRequest, work }
     }
 
     /// Steps the engine until the queue's sender is dropped.
@@ -128,7 +136,7 @@ impl<C: Core> StepLoop<C> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        match self.core.add(id, open.work()) {
+        match self.core.add(id, open.asked()) {
             Ok(()) => {
                 self.running.insert(id, open);
                 self.wait = Wait::No;
@@ -159,6 +167,7 @@ impl<C: Core> StepLoop<C> {
 
     fn step(&mut self) -> Result<(), Fatal> {
         let step = self.core.step()?;
+        self.work.stepped(step.executed, step.took);
         let mut unheard = Vec::new();
         for (id, output) in step.outputs {
             if self.deliver(id, output).is_break() {

@@ -76,7 +76,10 @@ impl Detokenizer {
         if self.options.skip_special_tokens && self.tokenizer.is_special(id) {
             return Ok(String::new());
         }
-        let mut text = self.protected_step(id)?;
+        let mut text = match self.own_text(id) {
+            Some(text) => text,
+            None => self.protected_step(id)?,
+        };
         if self.ids.len().saturating_sub(self.prefix_index) > MOST_HELD {
             text.push_str(&self.release()?);
         }
@@ -86,6 +89,16 @@ impl Detokenizer {
         let added = self.tokenizer.added_token(id);
         let follows = std::mem::replace(&mut self.after_added, added.is_some());
         Ok(added.filter(|_| follows).unwrap_or(text))
+    }
+
+    /// What a step would give, without decoding anything: nothing is held back, and the token has a text of its own.
+    fn own_text(&mut self, id: u32) -> Option<String> {
+        let text = self.tokenizer.own_text(id).filter(|_| self.prefix_index == self.ids.len())?;
+        self.ids.clear();
+        self.ids.push(id);
+        self.prefix_index = 1;
+        text.clone_into(&mut self.prefix);
+        Some(text.to_owned())
     }
 
     fn protected_step(&mut self, id: u32) -> Result<String, DetokenizeError> {
@@ -219,6 +232,31 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Texts that are known beforehand change nothing, whatever comes before and after.
+        #[test]
+        fn own_texts_are_what_decoding_gives(
+            prompt in "(\\PC|[€😀\u{fffd}]){0,3}",
+            ids in proptest::collection::vec(0_u32..420, 0..60),
+            skip_special_tokens in any::<bool>(),
+        ) {
+            for tokenizer in TOKENIZERS.iter() {
+                let options = TextOptions { skip_special_tokens, ..TextOptions::default() };
+                let prompt = tokenizer.encode(&prompt, false).unwrap();
+                let mut fast = Detokenizer::after_prompt(Arc::clone(tokenizer), &prompt, options).unwrap();
+                let mut slow = fast.clone();
+                for id in &ids {
+                    let expected = if skip_special_tokens && tokenizer.is_special(*id) {
+                        String::new()
+                    } else {
+                        slow.protected_step(*id).unwrap()
+                    };
+                    prop_assert_eq!(fast.push(*id).unwrap(), expected);
+                    prop_assert_eq!((&fast.ids, &fast.prefix, fast.prefix_index), (&slow.ids, &slow.prefix, slow.prefix_index));
+                    prop_assume!(slow.ids.len() - slow.prefix_index <= MOST_HELD);
+                }
+            }
+        }
 
         #[test]
         fn streamed_text_is_the_whole_text(text in "(\\PC|[ \n\t]|[äß€漢😀👩‍👩‍👧🇫🇷]){0,40}") {

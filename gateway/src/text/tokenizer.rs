@@ -3,15 +3,18 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
-use tokenizers::AddedToken;
+use tokenizers::{AddedToken, DecoderWrapper};
 
 /// A model's tokenizer.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     longest_token: usize,
     added: HashMap<u32, AddedToken>,
+    /// By token id, where a text's bytes are those of its tokens in a row, whatever stands beside them.
+    own_texts: Box<[OnceLock<Option<Box<str>>>]>,
 }
 
 /// The most tokens that one character in UTF-8 can be cut into.
@@ -47,7 +50,10 @@ impl Tokenizer {
         inner.with_padding(None);
         let longest_token = inner.get_vocab(true).keys().map(|token| token.chars().count()).max().unwrap_or(1);
         let added = inner.get_added_tokens_decoder().into_iter().collect();
-        Ok(Self { inner, longest_token, added })
+        let by_bytes = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        let known = if by_bytes { inner.get_vocab_size(true) } else { 0 };
+        let own_texts = std::iter::repeat_with(OnceLock::new).take(known).collect();
+        Ok(Self { inner, longest_token, added, own_texts })
     }
 
     /// Token ids of a text. Special tokens are added for a plain text; a chat template has written them itself.
@@ -89,6 +95,18 @@ impl Tokenizer {
             }
         }
         Ok(String::new())
+    }
+
+    /// The text of the token `id` where that is the same after any whole character; `None` where it is not known to be, or where
+    /// the token has only a part of a character.
+    pub(super) fn own_text(&self, id: u32) -> Option<&str> {
+        let known = self.own_texts.get(usize::try_from(id).ok()?)?;
+        let text = known.get_or_init(|| {
+            let text = self.decode(&[id], false).ok()?;
+            let is_whole = !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER);
+            (is_whole && !self.added.contains_key(&id)).then(|| text.into_boxed_str())
+        });
+        text.as_deref()
     }
 
     /// What the vocabulary calls the tokens, which is not their text; empty for what is no token.

@@ -1,13 +1,16 @@
 //! An engine whose answers a test writes.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use blindllama_engine::{
     EmbedRequest, EmbeddingReply, EmbeddingSender, Engine, EngineError, FinishReason, Finished, GenerateRequest, ModelInfo,
-    ModelTask, OutputSender, SamplingDefaults, TokenOutput, TokenStream, embedding_reply, token_stream,
+    ModelTask, OutputSender, SamplingDefaults, TokenOutput, TokenStream, WorkDone, embedding_reply, token_stream,
 };
 use tokio::sync::mpsc;
 
@@ -86,6 +89,10 @@ impl Engine for ScriptedEngine {
 
     fn active_requests(&self) -> usize {
         ACTIVE_REQUESTS
+    }
+
+    fn work_done(&self) -> WorkDone {
+        WorkDone { steps: 7, stepping: Duration::from_millis(1500) }
     }
 }
 

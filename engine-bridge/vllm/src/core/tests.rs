@@ -45,12 +45,12 @@ fn request(prompt: Vec<u32>) -> GenerateRequest {
     GenerateRequest { sampling: Sampling { seed: Some(7), ..Sampling::default() }, ..GenerateRequest::new(prompt, 3) }
 }
 
-fn work(prompt: Vec<u32>) -> Work {
-    Work::Generate(Box::new(request(prompt)))
+fn work(prompt: Vec<u32>) -> Asked {
+    Asked::Generate(Box::new(request(prompt)))
 }
 
-fn embed(prompt: Vec<u32>) -> Work {
-    Work::Embed(EmbedRequest { prompt, dimensions: Some(3), priority: 2, cache_salt: Some("salt".to_owned()) })
+fn embed(prompt: Vec<u32>) -> Asked {
+    Asked::Embed(EmbedRequest { prompt, dimensions: Some(3), priority: 2, cache_salt: Some("salt".to_owned()) })
 }
 
 fn evaluate<T: for<'py> FromPyObjectOwned<'py>>(expression: &str) -> T {
@@ -186,7 +186,7 @@ fn a_request_becomes_outputs() {
 }
 
 /// What the glue was called with for request 5.
-fn prepared(work: &Work) -> serde_json::Value {
+fn prepared(work: &Asked) -> serde_json::Value {
     let mut core = scripted();
     core.add(5, work).unwrap();
     let prepared: String = attached(|py| core.0.bind(py).call_method1("prepared", ("5",)).unwrap().extract().unwrap());
@@ -253,7 +253,7 @@ fn every_parameter_reaches_vllm_by_its_name() {
         "min_tokens": 2, "logprobs": 0, "prompt_logprobs": 5, "logit_bias": {"7": -100.0}, "bad_words": ["a"],
         "allowed_token_ids": [3, 4], "stop_token_ids": [9], "constraint": {"choice": ["x"]}, "priority": -1,
         "cache_salt": "salt", "adapter": 1});
-    assert_eq!(prepared(&Work::Generate(Box::new(request))), expected);
+    assert_eq!(prepared(&Asked::Generate(Box::new(request))), expected);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn every_constraint_reaches_vllm_by_its_name() {
         (Constraint::Grammar("root ::= \"a\"".to_owned()), json!({"grammar": "root ::= \"a\""})),
     ] {
         let request = GenerateRequest { constraint: Some(constraint), ..request(vec![1]) };
-        assert_eq!(prepared(&Work::Generate(Box::new(request)))["constraint"], expected);
+        assert_eq!(prepared(&Asked::Generate(Box::new(request)))["constraint"], expected);
     }
 }
 
@@ -273,7 +273,7 @@ fn every_constraint_reaches_vllm_by_its_name() {
 fn logprobs_come_where_they_are_asked_for() {
     let mut core = scripted();
     let request = GenerateRequest { logprobs: Logprobs { sampled: Some(1), prompt: None }, ..request(vec![1]) };
-    core.add(5, &Work::Generate(Box::new(request))).unwrap();
+    core.add(5, &Asked::Generate(Box::new(request))).unwrap();
     let outputs = core.step().unwrap().outputs;
     let [(5, Output::Tokens(output))] = outputs.as_slice() else { panic!("{outputs:?}") };
     let row = |rank| {
@@ -289,7 +289,7 @@ fn an_embedding_crosses_as_float32_beside_tokens() {
     for (dimensions, expected) in [(3, vec![0.5, -1.25, 2.0]), (4, vec![0.5, -1.25, 2.0, 3.0])] {
         let mut core = scripted();
         let request = EmbedRequest { prompt: vec![1], dimensions: Some(dimensions), priority: 0, cache_salt: None };
-        core.add(5, &Work::Embed(request)).unwrap();
+        core.add(5, &Asked::Embed(request)).unwrap();
         core.add(6, &work(vec![9])).unwrap();
         let outputs = core.step().unwrap().outputs;
         assert!(outputs[0] == (5, Output::Embedding(blindllama_engine::Embedding(expected))), "{outputs:?}");
@@ -413,7 +413,7 @@ fn leaks_a_canary_in_every_way() {
     let (sender, stream) = token_stream(3);
     let (queue, requests) = mpsc::sync_channel(1);
     queue.try_send(OpenRequest::generate(request(vec![903]), sender, Arc::default())).unwrap();
-    let fatal = StepLoop::new(core, requests).run().unwrap_err();
+    let fatal = StepLoop::new(core, requests, Arc::default()).run().unwrap_err();
     tracing::error!(%fatal, ?fatal, "the engine has failed");
     let ends: Vec<_> = stream.collect().now_or_never().unwrap();
     assert_eq!(ends, [Err(EngineError::Stopped)]);

@@ -36,10 +36,10 @@ struct Script {
 }
 
 impl Core for Script {
-    fn add(&mut self, id: RequestId, work: &Work) -> Result<(), AddError> {
+    fn add(&mut self, id: RequestId, work: &Asked) -> Result<(), AddError> {
         let prompt = match work {
-            Work::Generate(request) => &request.prompt,
-            Work::Embed(request) => &request.prompt,
+            Asked::Generate(request) => &request.prompt,
+            Asked::Embed(request) => &request.prompt,
         };
         if let Some(at) = self.refusals.iter().position(|(token, _)| Some(token) == prompt.first()) {
             return Err(self.refusals.remove(at).1);
@@ -98,7 +98,7 @@ impl Stage {
         }));
         let calls = Rc::default();
         let script = Script { calls: Rc::clone(&calls), steps: steps.into(), refusals: self.refusals };
-        let result = StepLoop::new(script, self.requests).run();
+        let result = StepLoop::new(script, self.requests, Arc::default()).run();
         (result, calls.take())
     }
 }
@@ -111,7 +111,7 @@ fn open_request(token: u32, active: &Arc<AtomicUsize>) -> (OpenRequest, TokenStr
 
 fn gives(outputs: Vec<(RequestId, TokenOutput)>, has_work: bool) -> Scripted {
     let outputs = outputs.into_iter().map(|(id, output)| (id, Output::Tokens(output))).collect();
-    Box::new(move || Ok(Step { outputs, executed: true, has_work }))
+    Box::new(move || Ok(Step { outputs, executed: true, has_work, took: Duration::ZERO }))
 }
 
 fn idle() -> Scripted {
@@ -287,7 +287,7 @@ fn an_embedding_ends_its_request() {
     let active = Arc::clone(&stage.active);
     let output = |id, numbers: &[f32]| (id, Output::Embedding(Embedding(numbers.to_vec())));
     let outputs = vec![output(1, &[2.0]), output(0, &[1.0])];
-    let (result, _) = stage.run(vec![Box::new(move || Ok(Step { outputs, executed: true, has_work: false }))]);
+    let (result, _) = stage.run(vec![Box::new(move || Ok(Step { outputs, executed: true, ..Step::default() }))]);
     assert!(result.is_ok());
     assert_eq!(first.now_or_never(), Some(Ok(Embedding(vec![1.0]))));
     assert_eq!(second.now_or_never(), Some(Ok(Embedding(vec![2.0]))));
@@ -306,7 +306,8 @@ fn an_embedding_that_nobody_waits_for_is_aborted() {
         })
     };
     let last = vec![(1, Output::Embedding(Embedding(vec![1.0])))];
-    let (result, calls) = stage.run(vec![drops(), Box::new(move || Ok(Step { outputs: last, executed: true, has_work: false }))]);
+    let (result, calls) =
+        stage.run(vec![drops(), Box::new(move || Ok(Step { outputs: last, executed: true, ..Step::default() }))]);
     assert!(result.is_ok());
     assert_eq!(calls, [Call::Add(0, vec![10]), Call::Add(1, vec![20]), Call::Step, Call::Abort(vec![0]), Call::Step]);
     assert_eq!(kept.now_or_never(), Some(Ok(Embedding(vec![1.0]))));

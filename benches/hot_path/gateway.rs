@@ -1,0 +1,122 @@
+//! The whole server, over TLS, with an engine that has every answer ready: what is measured is everything but the engine.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    num::{NonZeroU32, NonZeroUsize},
+    path::Path,
+    sync::Arc,
+};
+
+use blindllama_attest::{binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array, nonce::Nonce};
+use blindllama_engine::{
+    EmbedRequest, EmbeddingReply, Engine, EngineError, FinishReason, Finished, GenerateRequest, ModelInfo, ModelTask,
+    SamplingDefaults, TokenOutput, TokenStream, WorkDone, token_stream,
+};
+use blindllama_gateway::{
+    App, Limits, ServedModel,
+    attestation::{ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
+    config::{ApiConfig, StructuredLimits},
+    cors::AllowedOrigins,
+    server::{self, Settings},
+    tls::ServerIdentity,
+};
+use bytes::Bytes;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures/tiny-chatml");
+
+/// Serves on a free port, with one worker, as long as the process lives.
+pub(crate) fn serve() -> SocketAddr {
+    let limits = Limits {
+        max_body_bytes: NonZeroUsize::new(1 << 22).unwrap(),
+        max_requests: NonZeroUsize::new(256).unwrap(),
+        activations_per_second: NonZeroU32::MIN,
+        structured: StructuredLimits::default(),
+    };
+    let model = ServedModel::load("m".to_owned(), Path::new(MODEL)).unwrap();
+    let app = App::new(Arc::new(ReadyEngine::new()), model, Arc::new(Unattested), ApiConfig::default(), limits);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = Settings { workers: NonZeroUsize::MIN, allow_origins: AllowedOrigins::None };
+    let server = server::serve(app, listener, &ServerIdentity::generate().unwrap(), settings).unwrap();
+    let address = server.address();
+    tokio::spawn(server);
+    address
+}
+
+/// Gives letters, one token a step, as many as are asked for.
+struct ReadyEngine(ModelInfo);
+
+impl ReadyEngine {
+    fn new() -> Self {
+        Self(ModelInfo {
+            task: ModelTask::Generate,
+            max_model_len: 4096,
+            vocab_size: 420,
+            max_logprobs: 20,
+            schedules_by_priority: false,
+            prefix_caching: false,
+            dtype: "float32".to_owned(),
+            engine: "none".to_owned(),
+            sampling_defaults: SamplingDefaults::default(),
+            adapters: Vec::new(),
+        })
+    }
+}
+
+impl Engine for ReadyEngine {
+    fn model(&self) -> &ModelInfo {
+        &self.0
+    }
+
+    fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
+        let (sender, stream) = token_stream(request.max_tokens);
+        for made in 1..=request.max_tokens {
+            let finished = (made == request.max_tokens).then_some(Finished { reason: FinishReason::Length, stop_token: None });
+            let output = TokenOutput { token_ids: vec![70 + made as u32 % 20], finished, ..TokenOutput::default() };
+            sender.send(Ok(output)).unwrap();
+        }
+        Ok(stream)
+    }
+
+    fn embed(&self, _: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
+        Err(EngineError::Stopped)
+    }
+
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn active_requests(&self) -> usize {
+        0
+    }
+
+    fn work_done(&self) -> WorkDone {
+        WorkDone::default()
+    }
+}
+
+/// Nobody asks for evidence.
+struct Unattested;
+
+impl Attester for Unattested {
+    fn evidence(&self, _: Nonce) -> EvidenceFuture {
+        Box::pin(async { Err(AttestError::Busy) })
+    }
+
+    fn activate(&self, _: ActivationRequest) -> ActivationFuture {
+        Box::pin(async { Err(AttestError::Busy) })
+    }
+
+    fn binding(&self) -> &Binding {
+        static BINDING: Binding = Binding {
+            tls_spki_sha256: Sha256Digest::ZERO,
+            receipt_public_key: Base64Array([0; 32]),
+            hpke_public_key: None,
+            model_sha256: Sha256Digest::ZERO,
+        };
+        &BINDING
+    }
+
+    fn manifest(&self, _: &Sha256Digest) -> Option<Bytes> {
+        None
+    }
+}

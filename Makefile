@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ENGINE ?= cpu
 export ENGINE
 
-.PHONY: run test bench fuzz schemathesis setup build lint fmt differential clean
+.PHONY: run test bench bench-parts fuzz schemathesis setup build lint fmt differential clean
 
 run: build
 	@scripts/run.sh
@@ -13,10 +13,18 @@ run: build
 test:
 	@scripts/test.sh
 
-# Measures the verifier, and the evidence that one TPM's gateway serves (benches/README.md). Needs swtpm, and no model.
-bench:
+# Compares the gateway with vLLM's own servers (benches/README.md), in about an hour, and writes benches/results/. One case alone:
+# make bench CASE=64-clients, for a look without a file.
+bench: build
+	@. scripts/phase.sh; phase "tiny models" scripts/model.sh tiny
+	@. scripts/phase.sh; phase "vLLM's own servers" scripts/peers.sh
+	cargo bench --locked -p blindllama-benches --bench serving -- $(if $(CASE),$(addprefix --only ,$(CASE)),--results results)
+
+# Measures the verifier, the evidence that one TPM's gateway serves, and what happens to each request and token outside the engine.
+# Needs swtpm, and no model.
+bench-parts:
 	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh
-	cargo bench --locked -p blindllama-benches
+	cargo bench --locked -p blindllama-benches --bench verify --bench attestation --bench hot_path
 
 setup:
 	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh

@@ -102,7 +102,7 @@ pub(crate) const TINY: [Case; 4] = [
         figures: &[tokens_per_second([2.0, 1.6], [1.5, 2.0]), PROCESSOR_TIME, FRONT_END_TIME, FIRST_TOKEN],
     },
     Case { name: "16-clients", load: streaming(16, 8), figures: &[tokens_per_second([1.5; 2], [1.5; 2])] },
-    Case { name: "1-client", load: streaming(1, 16), figures: &[tokens_per_second([1.5; 2], [1.5; 2]), FIRST_TOKEN] },
+    Case { name: "1-client", load: streaming(1, 8), figures: &[tokens_per_second([1.5; 2], [1.5; 2]), FIRST_TOKEN] },
     Case { name: "one-token", load: Load { clients: 64, tokens: 1, answers: 20, stream: false }, figures: &[ANSWERS] },
 ];
 

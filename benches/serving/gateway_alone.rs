@@ -9,7 +9,7 @@ use crate::{
     cases::{Better, SIXTY_FOUR},
     load::{Load, ask, chat, percentile},
     processes::Usage,
-    server::{Kind, Model, Server, gateway_setup},
+    server::{Kind, Model, Server, Trusted},
     table::{Column, Row},
 };
 
@@ -20,10 +20,11 @@ const WATCH: Duration = Duration::from_millis(500);
 /// Answers of one token that are asked for through the shim, and as many past it.
 const FIRST_TOKENS: usize = 500;
 
-/// The share of time that the engine spends inside its steps while at least 64 requests run.
-pub(crate) async fn busy_share(server: &Server, model: &Model, rounds: usize) -> Row {
+/// The share of time that the engine spends inside its steps while at least 64 requests run, and what is left for each step:
+/// taking requests in, the way into Python and back, handing tokens out.
+pub(crate) async fn busy(server: &Server, model: &Model, rounds: usize) -> [Row; 2] {
     let load = Load { clients: BUSY_CLIENTS, answers: 6, ..SIXTY_FOUR };
-    let mut shares = Vec::new();
+    let (mut shares, mut around) = (Vec::new(), Vec::new());
     while shares.len() < rounds {
         let (mut connections, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..load.clients {
@@ -35,22 +36,28 @@ pub(crate) async fn busy_share(server: &Server, model: &Model, rounds: usize) ->
         // Until the first answers, which are shorter, have ended. The last client to begin is then at its second.
         sleep(WATCH * 2).await;
         while shares.len() < rounds {
-            let before = (work(server).await, Instant::now());
+            let before = (Work::of(server).await, Instant::now());
             sleep(WATCH).await;
-            let after = (work(server).await, Instant::now());
+            let after = (Work::of(server).await, Instant::now());
             let running = server.metric("blindllama_engine_requests_active").await;
             // Some clients have had all their answers.
             if running < 64.0 || clients.iter().any(|client| client.is_finished()) {
                 break;
             }
-            shares.push((after.0 - before.0) / (after.1 - before.1).as_secs_f64());
+            let elapsed = (after.1 - before.1).as_secs_f64();
+            let stepping = after.0.stepping - before.0.stepping;
+            shares.push(stepping / elapsed);
+            around.push((elapsed - stepping) * 1e6 / (after.0.steps - before.0.steps));
         }
         for client in clients {
             client.await.unwrap();
         }
     }
     let names = [model.name, model.dtype, "busy"];
-    Row::alone(names, ("engine busy share", ""), Column::new(Kind::Gateway, shares), Some((Better::Higher, 0.95)))
+    [
+        Row::alone(names, ("engine busy share", ""), Column::new(Kind::Gateway, shares), Some((Better::Higher, 0.95))),
+        Row::alone(names, ("outside the engine, per step", "µs"), Column::new(Kind::Gateway, around), None),
+    ]
 }
 
 async fn client(mut connection: KeptAlive, index: usize, load: Load, model: &'static str) {
@@ -60,16 +67,24 @@ async fn client(mut connection: KeptAlive, index: usize, load: Load, model: &'st
     }
 }
 
-/// Seconds inside the engine's steps so far.
-async fn work(server: &Server) -> f64 {
-    server.metric("blindllama_engine_stepping_seconds_total").await
+/// What the engine has done so far.
+struct Work {
+    steps: f64,
+    /// Seconds inside steps.
+    stepping: f64,
+}
+
+impl Work {
+    async fn of(server: &Server) -> Self {
+        let stepping = server.metric("blindllama_engine_stepping_seconds_total").await;
+        Self { steps: server.metric("blindllama_engine_steps_total").await, stepping }
+    }
 }
 
 /// What the shim, TLS and receipts cost together: at most all that the shim and the gateway's own threads do.
 pub(crate) async fn proof(server: &Server, model: &Model, rounds: usize) -> [Row; 2] {
-    let machine = server.machine.as_ref().expect("the gateway's machine");
-    let policy = machine.provision(&gateway_setup(model));
-    let shim = Shim::start(&machine.url(), &policy);
+    let Trusted { machine, policy } = server.machine.as_ref().expect("the gateway's machine");
+    let shim = Shim::start(&machine.url(), policy);
     let through_shim = ThroughShim { shim: &shim, server };
     let mut per_frame = Vec::new();
     for _ in 0..rounds {

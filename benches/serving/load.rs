@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use memchr::memmem;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -149,10 +150,16 @@ fn says(data: &[u8]) -> bool {
     memmem::find_iter(data, CONTENT).any(|at| data.get(at + CONTENT.len()).is_some_and(|next| *next != b'"'))
 }
 
-/// Runs clients on a thread of their own.
+/// Runs clients on a thread of their own, and on the last core where servers have more than two.
 pub(crate) fn on_own_thread<T: Send>(clients: impl AsyncFnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            if cores > 3 {
+                let mut last = CpuSet::new();
+                last.set(cores - 1);
+                sched_setaffinity(None, &last).expect("a core for the clients");
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             tokio::task::LocalSet::new().block_on(&runtime, clients())
         });

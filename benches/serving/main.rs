@@ -26,14 +26,17 @@ use comparison::Comparison;
 use report::Report;
 use server::Model;
 
+const CASES: [&str; 9] = ["64-clients", "16-clients", "1-client", "one-token", "overload", "busy", "proof", "smollm2", "alone"];
+const DTYPES: [&str; 2] = ["float32", "bfloat16"];
+
 /// Compares the gateway with vLLM's own servers.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Only this case: 64-clients, 16-clients, 1-client, one-token, busy, proof, overload, smollm2 or alone. All where left out.
-    #[arg(long)]
+    /// Only this case, several times for several. All where left out.
+    #[arg(long, value_parser = CASES)]
     only: Vec<String>,
-    /// float32 or bfloat16; both where left out.
-    #[arg(long)]
+    /// Both where left out.
+    #[arg(long, value_parser = DTYPES)]
     dtype: Option<String>,
     /// How often each server is measured.
     #[arg(long, default_value_t = 5)]
@@ -75,7 +78,7 @@ fn main() {
 async fn run(arguments: &Arguments) -> Report {
     let cores = std::thread::available_parallelism().unwrap().get();
     let mut report = Report::new(arguments.rounds);
-    for dtype in ["float32", "bfloat16"] {
+    for dtype in DTYPES {
         if arguments.dtype.as_deref().is_some_and(|only| only != dtype) {
             continue;
         }

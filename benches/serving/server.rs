@@ -84,18 +84,33 @@ pub(crate) struct Server {
     /// From its start until it answered.
     pub(crate) start: Duration,
     process: Process,
-    /// The gateway's TPM.
-    pub(crate) machine: Option<Machine>,
+    /// Where the gateway runs.
+    pub(crate) machine: Option<Trusted>,
+}
+
+/// A machine with a TPM, and the policy that trusts the gateway on it.
+pub(crate) struct Trusted {
+    pub(crate) machine: Machine,
+    pub(crate) policy: PathBuf,
+}
+
+impl Trusted {
+    fn boot(model: &Model) -> Self {
+        let machine = Machine::boot();
+        let policy = machine.provision(&gateway_setup(model));
+        Self { machine, policy }
+    }
 }
 
 impl Server {
     /// Starts a server and waits until it answers.
     pub(crate) async fn start(kind: Kind, model: &Model) -> Self {
-        let machine = (kind == Kind::Gateway).then(Machine::boot);
-        let address = machine.as_ref().map_or_else(|| ([127, 0, 0, 1], project::free_port()).into(), Machine::address);
+        let machine = (kind == Kind::Gateway).then(|| Trusted::boot(model));
+        let address =
+            machine.as_ref().map_or_else(|| ([127, 0, 0, 1], project::free_port()).into(), |machine| machine.machine.address());
         let started = Instant::now();
         let process = match &machine {
-            Some(machine) => machine.spawn_gateway(&gateway_setup(model)),
+            Some(Trusted { machine, .. }) => machine.spawn_gateway(&gateway_setup(model)),
             None => Process::spawn(kind.name(), &mut vllm(kind, model, address)),
         };
         let mut server = Self { kind, model: model.name, address, start: Duration::ZERO, process, machine };
@@ -169,7 +184,7 @@ impl Drop for Server {
 }
 
 /// The gateway as it is configured by default, with the peers' settings.
-pub(crate) fn gateway_setup(model: &Model) -> Setup {
+fn gateway_setup(model: &Model) -> Setup {
     let mut setup = Setup::default_model();
     setup.model = project::tiny_model(model.name);
     let vllm = |key: &str, value: String| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value);

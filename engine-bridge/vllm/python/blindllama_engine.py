@@ -128,6 +128,7 @@ def _load(arguments, adapters, device):
     context = UsageContext.OPENAI_API_SERVER
     config = EngineArgs(**arguments).create_engine_config(context)
     if device == "cpu":
+        _ask_for_amx()
         _choose_threads(config.model_config)
     llm = LLMEngine.from_vllm_config(config, context, disable_log_stats=arguments["disable_log_stats"])
     core = llm.engine_core.engine_core
@@ -184,6 +185,15 @@ def _inspect_models_here():
     from vllm.model_executor.models import registry
 
     registry._run_in_subprocess = lambda inspect: inspect()
+
+
+def _ask_for_amx():
+    """A process has to ask Linux before it uses AMX's tiles (Documentation/arch/x86/xstate.rst), or it dies of SIGILL. vLLM's attention
+    uses them in bfloat16 and does not ask; oneDNN does, but only once a product is large enough, which the first need not be."""
+    import torch
+
+    if torch.cpu._is_amx_tile_supported() and not torch.cpu._init_amx():
+        raise RuntimeError("Linux refuses the use of AMX, which the processor has: set `dtype` to float32")
 
 
 # Weights of a layer that is computed faster than a second thread is woken, and found waiting the rest of the time.
@@ -394,26 +404,22 @@ class Engine:
         records = array.array("q")
         for batch in (outputs or {}).values():
             for output in batch.outputs:
-                if _is_plain(output):
-                    records.extend((int(output.request_id), -1, -1, -1, 1, output.new_token_ids[0], 0, 0, 0, 0))
+                # Most of all outputs have tokens and nothing else. This is the one loop of ours that runs for each token.
+                if (
+                    output.finish_reason is None
+                    and output.prefill_stats is None
+                    and output.new_logprobs is None
+                    and output.new_prompt_logprobs_tensors is None
+                    and output.pooling_output is None
+                ):
+                    tokens = output.new_token_ids
+                    records.extend((int(output.request_id), -1, -1, -1, len(tokens), *tokens, 0, 0, 0, 0))
                 elif output.pooling_output is None:
                     records.extend(_record(output))
                 else:
                     records.frombytes(_embedding(output))
         has_work = self._core.scheduler.has_requests() or bool(self._core.batch_queue)
         return records.tobytes(), executed, has_work, took
-
-
-def _is_plain(output):
-    """Whether there is one more token and nothing else: most of all outputs."""
-    return (
-        output.finish_reason is None
-        and output.new_logprobs is None
-        and output.prefill_stats is None
-        and output.new_prompt_logprobs_tensors is None
-        and output.pooling_output is None
-        and len(output.new_token_ids) == 1
-    )
 
 
 def _record(output):

@@ -10,6 +10,8 @@
 
 #[path = "real_vllm/adapters.rs"]
 mod adapters;
+#[path = "real_vllm/bfloat16.rs"]
+mod bfloat16;
 
 use std::{
     path::{Path, PathBuf},

@@ -22,7 +22,7 @@ impl BareLoop {
         let mut command = Command::new(project::state("python/bin/python"));
         command
             .arg(project::root().join("benches/serving/bare_loop.py"))
-            .arg(project::tiny_model(model.name))
+            .arg(project::model(model.name))
             .args([model.dtype, &model.kv_cache_bytes.to_string()])
             .env("OMP_NUM_THREADS", model.threads.to_string())
             .stdin(Stdio::piped())

@@ -69,15 +69,12 @@ fn main() {
     if arguments.test {
         return;
     }
-    let report = load::on_own_thread(async || run(&arguments).await);
-    if let Some(folder) = &arguments.results {
-        report.write(folder);
-    }
+    load::on_own_thread(async || run(&arguments).await);
 }
 
-async fn run(arguments: &Arguments) -> Report {
+async fn run(arguments: &Arguments) {
     let cores = std::thread::available_parallelism().unwrap().get();
-    let mut report = Report::new(arguments.rounds);
+    let mut report = Report::new(arguments.rounds, arguments.results.clone());
     for dtype in DTYPES {
         if arguments.dtype.as_deref().is_some_and(|only| only != dtype) {
             continue;
@@ -87,7 +84,6 @@ async fn run(arguments: &Arguments) -> Report {
         let smollm2 = model("smollm2-135m-instruct", dtype, 1 << 30, cores, arguments);
         Comparison::new(arguments, &smollm2, &SMOLLM2).run(&mut report).await;
     }
-    report
 }
 
 fn model(name: &'static str, dtype: &'static str, kv_cache_bytes: u64, threads: usize, arguments: &Arguments) -> Model {

@@ -1,6 +1,9 @@
 //! What a run found: printed as it comes, and kept.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
@@ -15,10 +18,13 @@ pub(crate) struct Report {
     kernel: String,
     rounds: usize,
     rows: Vec<Row>,
+    /// Where it is written, if anywhere.
+    #[serde(skip)]
+    folder: Option<PathBuf>,
 }
 
 impl Report {
-    pub(crate) fn new(rounds: usize) -> Self {
+    pub(crate) fn new(rounds: usize, folder: Option<PathBuf>) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -29,16 +35,21 @@ impl Report {
             kernel: read("/proc/sys/kernel/osrelease").split('-').next().unwrap_or_default().trim().to_owned(),
             rounds,
             rows: Vec::new(),
+            folder,
         }
     }
 
     pub(crate) fn add(&mut self, row: Row) {
         println!("{}", row.line());
         self.rows.push(row);
+        // A run that breaks off leaves what it has found.
+        if let Some(folder) = &self.folder {
+            self.write(folder);
+        }
     }
 
     /// Writes `<date>-<machine>.json` and `.svg`.
-    pub(crate) fn write(&self, folder: &Path) {
+    fn write(&self, folder: &Path) {
         let machine = self.processor.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
         let machine: Vec<_> = machine.split('-').filter(|word| !word.is_empty()).collect();
         let path = folder.join(format!("{}-{}-{}-cores", self.date, machine.join("-"), self.cores));
@@ -47,6 +58,5 @@ impl Report {
         json.push(b'\n');
         fs::write(path.with_extension("json"), json).unwrap();
         chart::draw(&path.with_extension("svg"), &self.rows);
-        eprintln!("written: {}.json and .svg", path.display());
     }
 }

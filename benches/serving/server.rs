@@ -186,7 +186,7 @@ impl Drop for Server {
 /// The gateway as it is configured by default, with the peers' settings.
 fn gateway_setup(model: &Model) -> Setup {
     let mut setup = Setup::default_model();
-    setup.model = project::tiny_model(model.name);
+    setup.model = project::model(model.name);
     let vllm = |key: &str, value: String| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value);
     setup.overrides = vec![
         vllm("DTYPE", model.dtype.to_owned()),
@@ -205,7 +205,7 @@ fn vllm(kind: Kind, model: &Model, address: SocketAddr) -> Command {
     let mut command = Command::new(project::state("python/bin/python"));
     command
         .args(["-m", "vllm.entrypoints.cli.main", "serve"])
-        .arg(project::tiny_model(model.name))
+        .arg(project::model(model.name))
         .args(["--served-model-name", model.name, "--dtype", model.dtype])
         .args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()])
         .args(["--enforce-eager", "--no-enable-prefix-caching", "--disable-log-stats"])

@@ -22,7 +22,7 @@ const ADAPTER: &str = "ft:tiny-chat:1";
 pub fn they_are_served_by_name_and_measured() {
     let machine = Machine::boot();
     let folder = machine.path("adapter");
-    copy_folder(&project::tiny_model("tiny-lora"), &folder);
+    copy_folder(&project::model("tiny-lora"), &folder);
     let honest = with_adapters(&[(ADAPTER, &folder)]);
     let mut gateway = machine.start_gateway(&honest);
     let policy = learn(&machine);

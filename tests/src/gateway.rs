@@ -37,7 +37,7 @@ impl Setup {
 
     /// The same with a model of `scripts/model.sh tiny`, served under its folder's name.
     pub fn tiny_model(name: &str) -> Self {
-        let mut setup = Self::greedy(project::tiny_model(name), "67108864");
+        let mut setup = Self::greedy(project::model(name), "67108864");
         // Random weights would go on with white space wherever JSON allows it.
         let constraints = "{disable_any_whitespace=true}".to_owned();
         setup.overrides.push(("BLINDLLAMA_ENGINE__VLLM__STRUCTURED_OUTPUTS_CONFIG".to_owned(), constraints));

@@ -31,11 +31,11 @@ pub fn program(name: &str) -> PathBuf {
 
 /// The default model's folder.
 pub fn default_model() -> PathBuf {
-    state("models/smollm2-135m-instruct")
+    model("smollm2-135m-instruct")
 }
 
-/// The folder of a model that `scripts/model.sh tiny` makes.
-pub fn tiny_model(name: &str) -> PathBuf {
+/// The folder of the default model, or of one that `scripts/model.sh tiny` makes.
+pub fn model(name: &str) -> PathBuf {
     state(&format!("models/{name}"))
 }
 

@@ -102,6 +102,7 @@ def load(settings):
 
 
 def _load(arguments, adapters, device):
+    import torch
     from vllm import PoolingParams, SamplingParams
     from vllm.config import StructuredOutputsConfig
     from vllm.engine.arg_utils import EngineArgs
@@ -128,7 +129,7 @@ def _load(arguments, adapters, device):
     context = UsageContext.OPENAI_API_SERVER
     config = EngineArgs(**arguments).create_engine_config(context)
     if device == "cpu":
-        _ask_for_amx()
+        _ask_for_amx(config.model_config.dtype)
         _choose_threads(config.model_config)
     llm = LLMEngine.from_vllm_config(config, context, disable_log_stats=arguments["disable_log_stats"])
     core = llm.engine_core.engine_core
@@ -168,6 +169,7 @@ def _load(arguments, adapters, device):
         "prefix_caching": bool(llm.vllm_config.cache_config.enable_prefix_caching),
         "dtype": str(model.dtype).removeprefix("torch."),
         "version": version,
+        "threads": torch.get_num_threads(),
         "sampling": model.get_diff_sampling_param(),
         "search_path": sys.path,
     }
@@ -187,12 +189,12 @@ def _inspect_models_here():
     registry._run_in_subprocess = lambda inspect: inspect()
 
 
-def _ask_for_amx():
+def _ask_for_amx(dtype):
     """A process has to ask Linux before it uses AMX's tiles (Documentation/arch/x86/xstate.rst), or it dies of SIGILL. vLLM's attention
     uses them in bfloat16 and does not ask; oneDNN does, but only once a product is large enough, which the first need not be."""
     import torch
 
-    if torch.cpu._is_amx_tile_supported() and not torch.cpu._init_amx():
+    if torch.cpu._is_amx_tile_supported() and not torch.cpu._init_amx() and dtype != torch.float32:
         raise RuntimeError("Linux refuses the use of AMX, which the processor has: set `dtype` to float32")
 
 

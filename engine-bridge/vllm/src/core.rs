@@ -50,6 +50,8 @@ struct Loaded {
     prefix_caching: bool,
     dtype: String,
     version: String,
+    /// With how many threads the engine's thread computes on processors.
+    threads: usize,
     sampling: Defaults,
     /// `sys.path` once everything is imported.
     search_path: Vec<PathBuf>,
@@ -99,6 +101,7 @@ impl VllmCore {
             let info: Loaded = serde_json::from_str(&info)
                 .map_err(|error| LoadError { kind: "unexpected model description".to_owned(), message: error.to_string() })?;
             check_search_path(&info.search_path, &settings.python)?;
+            tracing::info!(version = info.version, dtype = info.dtype, threads = info.threads, "vLLM is loaded");
             let adapters = settings.adapters.iter().map(|adapter| adapter.name.clone()).collect();
             Ok((core, model_info(info, adapters)))
         })

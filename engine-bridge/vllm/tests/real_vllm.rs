@@ -103,8 +103,9 @@ fn run_apart(part: &str) -> String {
     // Side by side they would wait for each other's cores, and one of them measures time.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let output =
-        Command::new(std::env::current_exe().unwrap()).args(["--exact", part, "--ignored", "--nocapture"]).output().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", part, "--ignored", "--nocapture"]).env_remove("OMP_NUM_THREADS");
+    let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{part}: {printed}");
     printed.into_owned()

@@ -195,7 +195,7 @@ fn prepared(work: &Asked) -> serde_json::Value {
 
 fn model_with_adapters(names: &[&str]) -> ModelInfo {
     let loaded = json!({"embedding": null, "max_model_len": 16, "vocab_size": 10, "max_logprobs": 0,
-        "schedules_by_priority": false, "prefix_caching": false, "dtype": "float32", "version": "0", "sampling": {},
+        "schedules_by_priority": false, "prefix_caching": false, "dtype": "float32", "version": "0", "threads": 1, "sampling": {},
         "search_path": []});
     model_info(serde_json::from_value(loaded).unwrap(), names.iter().map(|name| (*name).to_owned()).collect())
 }

@@ -12,11 +12,14 @@ use crate::{collect, greedy, models, run_apart};
 fn the_first_tokens_may_be_few() {
     let printed = run_apart("bfloat16::part_few_tokens");
     assert!(printed.contains("part done"), "{printed}");
+    // Its layers are small (ADR 16).
+    assert!(printed.contains("threads=1"), "{printed}");
 }
 
 #[tokio::test]
 #[ignore = "run in a process of its own by the test that reads what it prints"]
 async fn part_few_tokens() {
+    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
     let engine_args = json!({"dtype": "bfloat16", "max_model_len": 2048, "kv_cache_memory_bytes": 64 << 20});
     let engine = VllmEngine::start(VllmSettings {
         python: PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap(),

@@ -49,7 +49,7 @@ impl<'a> Comparison<'a> {
         }
         let (servers, mut bare_loop) = (self.start().await, BareLoop::start(self.model));
         let gateway = &servers[0];
-        gateway.resume();
+        gateway.resume().await;
         let prompt_tokens = gateway.prompt_tokens().await;
         gateway.pause();
         for case in &self.cases {
@@ -58,7 +58,7 @@ impl<'a> Comparison<'a> {
         if wants("overload") {
             self.overload(&servers, report).await;
         }
-        gateway.resume();
+        gateway.resume().await;
         if wants("busy") {
             let rows = gateway_alone::busy(gateway, self.model, self.arguments.rounds).await;
             rows.into_iter().for_each(|row| report.add(row));
@@ -129,7 +129,7 @@ impl<'a> Comparison<'a> {
     async fn overload(&self, servers: &[Server], report: &mut Report) {
         for server in servers.iter().filter(|server| DEFAULTS.contains(&server.kind)) {
             let sample = measured(server, SIXTY_FOUR).await;
-            server.resume();
+            server.resume().await;
             let rows = overload(server, self.model, sample.tokens as f64 / sample.elapsed.as_secs_f64()).await;
             server.pause();
             rows.into_iter().for_each(|row| report.add(row));
@@ -161,7 +161,7 @@ impl<'a> Comparison<'a> {
 }
 
 async fn measured(server: &Server, load: Load) -> Sample {
-    server.resume();
+    server.resume().await;
     let sample = load.measure(server).await;
     server.pause();
     sample

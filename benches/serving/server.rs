@@ -161,9 +161,12 @@ impl Server {
         processes::signal(self.process.id(), "STOP");
     }
 
-    /// Lets it go on.
-    pub(crate) fn resume(&self) {
+    /// Lets it go on, and waits until it answers: a server that finds its clocks far ahead may take requests for late.
+    pub(crate) async fn resume(&self) {
         processes::signal(self.process.id(), "CONT");
+        while !self.answers().await {
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// The value of one of the gateway's metrics.
@@ -177,8 +180,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.resume();
-        // vLLM's helpers outlive a server that is killed, so all are.
+        // vLLM's helpers outlive a server that is killed, so all are, those that are stopped too.
         processes::signal(self.process.id(), "KILL");
     }
 }

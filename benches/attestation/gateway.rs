@@ -17,10 +17,6 @@ use blindllama_attest_tpm::{
     ApplicationLog,
     launch::{Code, Launch},
 };
-use blindllama_engine::{
-    EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, ModelTask, SamplingDefaults, TokenStream,
-    WorkDone,
-};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     config::{ApiConfig, StructuredLimits},
@@ -32,7 +28,7 @@ use blindllama_gateway_attester::{Certificates, TpmAttester};
 use blindllama_tests::http::KeptAlive;
 use tokio::task::JoinHandle;
 
-use crate::machine::Machine;
+use crate::{machine::Machine, ready_engine::ReadyEngine};
 
 /// A tokeniser and a template; nobody asks for an answer.
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures/tiny-chatml");
@@ -84,7 +80,7 @@ impl Gateway {
             structured: StructuredLimits::default(),
         };
         let model = ServedModel::load("none".to_owned(), Path::new(MODEL)).unwrap();
-        let app = App::new(Arc::new(NoEngine::new()), model, self.attester, ApiConfig::default(), limits);
+        let app = App::new(Arc::new(ReadyEngine::new()), model, self.attester, ApiConfig::default(), limits);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let workers = std::thread::available_parallelism().unwrap();
         let server =
@@ -107,51 +103,5 @@ impl Server {
     pub(crate) async fn stop(self) {
         self.stop.stop().await;
         self.running.await.unwrap().unwrap();
-    }
-}
-
-/// Evidence needs no answers.
-struct NoEngine(ModelInfo);
-
-impl NoEngine {
-    fn new() -> Self {
-        Self(ModelInfo {
-            task: ModelTask::Generate,
-            max_model_len: 1,
-            vocab_size: 1,
-            max_logprobs: 0,
-            schedules_by_priority: false,
-            prefix_caching: false,
-            dtype: "none".to_owned(),
-            engine: "none".to_owned(),
-            sampling_defaults: SamplingDefaults::default(),
-            adapters: Vec::new(),
-        })
-    }
-}
-
-impl Engine for NoEngine {
-    fn model(&self) -> &ModelInfo {
-        &self.0
-    }
-
-    fn generate(&self, _: GenerateRequest) -> Result<TokenStream, EngineError> {
-        Err(EngineError::Stopped)
-    }
-
-    fn embed(&self, _: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
-        Err(EngineError::Stopped)
-    }
-
-    fn is_alive(&self) -> bool {
-        true
-    }
-
-    fn active_requests(&self) -> usize {
-        0
-    }
-
-    fn work_done(&self) -> WorkDone {
-        WorkDone::default()
     }
 }

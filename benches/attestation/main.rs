@@ -9,6 +9,8 @@
 mod gateway;
 mod load;
 mod machine;
+#[path = "../ready_engine.rs"]
+mod ready_engine;
 
 use std::{sync::Arc, time::Duration};
 

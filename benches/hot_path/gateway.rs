@@ -8,10 +8,6 @@ use std::{
 };
 
 use blindllama_attest::{binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array, nonce::Nonce};
-use blindllama_engine::{
-    EmbedRequest, EmbeddingReply, Engine, EngineError, FinishReason, Finished, GenerateRequest, ModelInfo, ModelTask,
-    SamplingDefaults, TokenOutput, TokenStream, WorkDone, token_stream,
-};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     attestation::{ActivationFuture, ActivationRequest, AttestError, Attester, EvidenceFuture},
@@ -21,6 +17,8 @@ use blindllama_gateway::{
     tls::ServerIdentity,
 };
 use bytes::Bytes;
+
+use crate::ready_engine::ReadyEngine;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures/tiny-chatml");
 
@@ -40,58 +38,6 @@ pub(crate) fn serve() -> SocketAddr {
     let address = server.address();
     tokio::spawn(server);
     address
-}
-
-/// Gives letters, one token a step, as many as are asked for.
-struct ReadyEngine(ModelInfo);
-
-impl ReadyEngine {
-    fn new() -> Self {
-        Self(ModelInfo {
-            task: ModelTask::Generate,
-            max_model_len: 4096,
-            vocab_size: 420,
-            max_logprobs: 20,
-            schedules_by_priority: false,
-            prefix_caching: false,
-            dtype: "float32".to_owned(),
-            engine: "none".to_owned(),
-            sampling_defaults: SamplingDefaults::default(),
-            adapters: Vec::new(),
-        })
-    }
-}
-
-impl Engine for ReadyEngine {
-    fn model(&self) -> &ModelInfo {
-        &self.0
-    }
-
-    fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
-        let (sender, stream) = token_stream(request.max_tokens);
-        for made in 1..=request.max_tokens {
-            let finished = (made == request.max_tokens).then_some(Finished { reason: FinishReason::Length, stop_token: None });
-            let output = TokenOutput { token_ids: vec![70 + made as u32 % 20], finished, ..TokenOutput::default() };
-            sender.send(Ok(output)).unwrap();
-        }
-        Ok(stream)
-    }
-
-    fn embed(&self, _: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
-        Err(EngineError::Stopped)
-    }
-
-    fn is_alive(&self) -> bool {
-        true
-    }
-
-    fn active_requests(&self) -> usize {
-        0
-    }
-
-    fn work_done(&self) -> WorkDone {
-        WorkDone::default()
-    }
 }
 
 /// Nobody asks for evidence.

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod gateway;
+#[path = "../ready_engine.rs"]
+mod ready_engine;
 
 use std::{hint::black_box, path::Path, sync::Arc};
 

@@ -7,8 +7,11 @@ pub(crate) struct Case {
     /// What `--only` names it by.
     pub(crate) name: &'static str,
     pub(crate) load: Load,
-    pub(crate) figures: &'static [Figure],
+    pub(crate) figures: &'static [(Figure, OfSample)],
 }
+
+/// Reads a figure off what came.
+pub(crate) type OfSample = fn(&Sample) -> f64;
 
 /// A figure of a server, and what the gateway's is to be, as a ratio to the better of each peer's two settings.
 pub(crate) struct Figure {
@@ -19,7 +22,6 @@ pub(crate) struct Figure {
     pub(crate) serve: [f64; 2],
     /// Against `vllm-rs`.
     pub(crate) rust_front_end: [f64; 2],
-    pub(crate) of: fn(&Sample) -> f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,46 +48,32 @@ impl Better {
     }
 }
 
-const fn tokens_per_second(serve: [f64; 2], rust_front_end: [f64; 2]) -> Figure {
-    let of = |sample: &Sample| sample.tokens as f64 / sample.elapsed.as_secs_f64();
-    Figure { what: "output tokens/s", unit: "", better: Better::Higher, serve, rust_front_end, of }
+impl Figure {
+    /// A figure with the same goals in both number formats.
+    const fn new(what: &'static str, unit: &'static str, better: Better, serve: f64, rust_front_end: f64) -> Self {
+        Self { what, unit, better, serve: [serve; 2], rust_front_end: [rust_front_end; 2] }
+    }
 }
 
-const FIRST_TOKEN: Figure = Figure {
-    what: "time to first token, median",
-    unit: "ms",
-    better: Better::Lower,
-    serve: [0.6; 2],
-    rust_front_end: [0.6; 2],
-    of: |sample| percentile(&sample.first, 0.5).as_secs_f64() * 1e3,
-};
+const fn tokens_per_second(serve: [f64; 2], rust_front_end: [f64; 2]) -> (Figure, OfSample) {
+    let figure = Figure { what: "output tokens/s", unit: "", better: Better::Higher, serve, rust_front_end };
+    (figure, |sample| sample.tokens as f64 / sample.elapsed.as_secs_f64())
+}
 
-const PROCESSOR_TIME: Figure = Figure {
-    what: "processor time per token",
-    unit: "µs",
-    better: Better::Lower,
-    serve: [0.45; 2],
-    rust_front_end: [0.6; 2],
-    of: |sample| sample.usage.all.as_secs_f64() * 1e6 / sample.tokens as f64,
-};
+const FIRST_TOKEN: (Figure, OfSample) = (Figure::new("time to first token, median", "ms", Better::Lower, 0.6, 0.6), |sample| {
+    percentile(&sample.first, 0.5).as_secs_f64() * 1e3
+});
 
-const FRONT_END_TIME: Figure = Figure {
-    what: "of that, front end",
-    unit: "µs",
-    better: Better::Lower,
-    serve: [0.1; 2],
-    rust_front_end: [0.5; 2],
-    of: |sample| sample.usage.front_end.as_secs_f64() * 1e6 / sample.tokens as f64,
-};
+const PROCESSOR_TIME: (Figure, OfSample) = (Figure::new("processor time per token", "µs", Better::Lower, 0.45, 0.6), |sample| {
+    sample.usage.all.as_secs_f64() * 1e6 / sample.tokens as f64
+});
 
-const ANSWERS: Figure = Figure {
-    what: "answers/s",
-    unit: "",
-    better: Better::Higher,
-    serve: [2.0; 2],
-    rust_front_end: [2.0; 2],
-    of: |sample| sample.answers as f64 / sample.elapsed.as_secs_f64(),
-};
+const FRONT_END_TIME: (Figure, OfSample) = (Figure::new("of that, front end", "µs", Better::Lower, 0.1, 0.5), |sample| {
+    sample.usage.front_end.as_secs_f64() * 1e6 / sample.tokens as f64
+});
+
+const ANSWERS: (Figure, OfSample) =
+    (Figure::new("answers/s", "", Better::Higher, 2.0, 2.0), |sample| sample.answers as f64 / sample.elapsed.as_secs_f64());
 
 const fn streaming(clients: usize, answers: usize) -> Load {
     Load { clients, tokens: 128, answers, stream: true }
@@ -112,20 +100,6 @@ pub(crate) const SMOLLM2: [Case; 1] =
 
 /// How long a server takes until it answers, and how much memory it holds after a load; alone on the machine.
 pub(crate) const ALONE: [Figure; 2] = [
-    Figure {
-        what: "start to ready",
-        unit: "s",
-        better: Better::Lower,
-        serve: [0.45; 2],
-        rust_front_end: [0.45; 2],
-        of: |_| f64::NAN,
-    },
-    Figure {
-        what: "memory, all processes",
-        unit: "MiB",
-        better: Better::Lower,
-        serve: [0.55; 2],
-        rust_front_end: [0.55; 2],
-        of: |_| f64::NAN,
-    },
+    Figure::new("start to ready", "s", Better::Lower, 0.45, 0.45),
+    Figure::new("memory, all processes", "MiB", Better::Lower, 0.55, 0.55),
 ];

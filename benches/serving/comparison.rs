@@ -108,15 +108,14 @@ impl<'a> Comparison<'a> {
             }
             bare.push(bare_loop.measure(case.load, prompt_tokens));
         }
-        for (place, figure) in case.figures.iter().enumerate() {
-            let column =
-                |(server, samples): (&Server, &Vec<Sample>)| Column::new(server.kind, samples.iter().map(figure.of).collect());
+        for (place, (figure, of)) in case.figures.iter().enumerate() {
+            let column = |(server, samples): (&Server, &Vec<Sample>)| Column::new(server.kind, samples.iter().map(of).collect());
             let mut columns: Vec<_> = servers.iter().zip(&samples).map(column).collect();
             // A case's first figure is how much comes in a second, which the engine bounds.
             if place == 0 {
                 let count = |sample: &Sample, seconds: &f64| {
                     let elapsed = std::time::Duration::from_secs_f64(*seconds);
-                    (figure.of)(&Sample { tokens: sample.tokens, answers: sample.answers, elapsed, ..Sample::default() })
+                    of(&Sample { tokens: sample.tokens, answers: sample.answers, elapsed, ..Sample::default() })
                 };
                 let values = bare.iter().map(|seconds| count(&samples[0][0], seconds)).collect();
                 columns.push(Column::new(Kind::BareLoop, values));

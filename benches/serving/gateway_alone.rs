@@ -31,7 +31,7 @@ pub(crate) async fn busy(server: &Server, model: &Model, rounds: usize) -> [Row;
             connections.push(server.connect().await);
         }
         for (index, connection) in connections.into_iter().enumerate() {
-            clients.push(spawn_local(client(connection, index, load, server.model)));
+            clients.push(spawn_local(load.client(connection, index, server.model)));
         }
         // Until the first answers, which are shorter, have ended. The last client to begin is then at its second.
         sleep(WATCH * 2).await;
@@ -58,13 +58,6 @@ pub(crate) async fn busy(server: &Server, model: &Model, rounds: usize) -> [Row;
         Row::alone(names, ("engine busy share", ""), Column::new(Kind::Gateway, shares), Some((Better::Higher, 0.95))),
         Row::alone(names, ("outside the engine, per step", "µs"), Column::new(Kind::Gateway, around), None),
     ]
-}
-
-async fn client(mut connection: KeptAlive, index: usize, load: Load, model: &'static str) {
-    for answer in 0..load.answers {
-        let tokens = if answer == 0 { (load.tokens * (index + 1)).div_ceil(load.clients) } else { load.tokens };
-        ask(&mut connection, chat(model, (index, answer), tokens, true)).await.expect("an answer");
-    }
 }
 
 /// What the engine has done so far.

@@ -92,7 +92,13 @@ impl Load {
         sample
     }
 
-    async fn client(self, mut connection: KeptAlive, index: usize, model: &'static str) -> (KeptAlive, usize, Vec<Arrival>) {
+    /// One client: its connection, its tokens, and how its answers came.
+    pub(crate) async fn client(
+        self,
+        mut connection: KeptAlive,
+        index: usize,
+        model: &'static str,
+    ) -> (KeptAlive, usize, Vec<Arrival>) {
         let (mut tokens, mut arrivals) = (0, Vec::new());
         for answer in 0..self.answers {
             // Answers of different lengths at first, so that clients do not go in step.

@@ -162,9 +162,14 @@ impl Server {
     }
 
     /// Lets it go on, and waits until it answers: a server that finds its clocks far ahead may take requests for late.
+    ///
+    /// # Panics
+    /// If it has died meanwhile.
     pub(crate) async fn resume(&self) {
         processes::signal(self.process.id(), "CONT");
+        let resumed = Instant::now();
         while !self.answers().await {
+            assert!(resumed.elapsed() < START_LIMIT, "{} does not answer:\n{}", self.kind.name(), self.process.output());
             tokio::time::sleep(POLL).await;
         }
     }

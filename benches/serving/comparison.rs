@@ -12,6 +12,7 @@ use crate::{
     table::{Column, Row},
 };
 
+const GATEWAYS: [Kind; 2] = [Kind::Gateway, Kind::GatewayApart];
 const PEERS: [Kind; 4] = [
     Kind::Serve(Threads::Default),
     Kind::Serve(Threads::All),
@@ -19,7 +20,8 @@ const PEERS: [Kind; 4] = [
     Kind::RustFrontEnd(Threads::All),
 ];
 /// Both of vLLM's servers as they are by default, for what takes long.
-const DEFAULTS: [Kind; 3] = [Kind::Gateway, Kind::Serve(Threads::Default), Kind::RustFrontEnd(Threads::Default)];
+const DEFAULTS: [Kind; 4] =
+    [Kind::Gateway, Kind::GatewayApart, Kind::Serve(Threads::Default), Kind::RustFrontEnd(Threads::Default)];
 
 /// A server's first load is slower than all others, and its memory grows with it.
 const WARM_UP: Load = Load { clients: 16, tokens: 32, answers: 4, stream: true };
@@ -73,7 +75,7 @@ impl<'a> Comparison<'a> {
     async fn start(&self) -> Vec<Server> {
         let peers: &[_] = if self.arguments.without_peers { &[] } else { &PEERS };
         let mut servers = Vec::new();
-        for kind in [Kind::Gateway].iter().chain(peers) {
+        for kind in GATEWAYS.iter().chain(peers) {
             let server = Server::start(*kind, self.model).await;
             eprintln!("{} {} {}: ready", self.model.name, self.model.dtype, kind.name());
             WARM_UP.measure(&server).await;
@@ -137,7 +139,7 @@ impl<'a> Comparison<'a> {
 
     /// Starts servers alone on the machine, again and again.
     async fn alone(&self, report: &mut Report) {
-        let kinds: &[_] = if self.arguments.without_peers { &DEFAULTS[..1] } else { &DEFAULTS };
+        let kinds: &[_] = if self.arguments.without_peers { &GATEWAYS } else { &DEFAULTS };
         let mut figures: [Vec<Vec<f64>>; 2] = [vec![Vec::new(); kinds.len()], vec![Vec::new(); kinds.len()]];
         for round in 0..=self.arguments.rounds {
             for (index, kind) in kinds.iter().enumerate() {

@@ -113,7 +113,7 @@ impl ThroughShim<'_> {
         for _ in 0..SIXTY_FOUR.clients {
             connections.push(self.connect().await);
         }
-        let usage = || (Usage::of(self.shim.process.id()), self.server.usage());
+        let usage = || (Usage::of(self.shim.process.id(), self.server.kind), self.server.usage());
         let before = usage();
         for (index, mut connection) in connections.into_iter().enumerate() {
             let model = self.server.model;

@@ -4,6 +4,8 @@ use std::{collections::HashMap, process::Command, time::Duration};
 
 use procfs::process::{Process, all_processes};
 
+use crate::server::Kind;
+
 /// The engine's thread and those that compute for it. A thread's name is that of the one which started it, unless it takes its own.
 const ENGINE: &str = "engine";
 
@@ -13,13 +15,13 @@ pub(crate) struct Usage {
     /// All threads of all processes.
     pub(crate) all: Duration,
     /// The process that was started first, which is the front end of vLLM's servers: `vllm-rs` is a child of it and counts too. In
-    /// the gateway all but the engine's threads.
+    /// the gateway, with the engine in the same process, all but the engine's threads.
     pub(crate) front_end: Duration,
 }
 
 impl Usage {
     /// The use so far of the process and its descendants.
-    pub(crate) fn of(root: u32) -> Self {
+    pub(crate) fn of(root: u32, kind: Kind) -> Self {
         let mut usage = Self::default();
         for process in tree(root) {
             let Ok(stat) = process.stat() else { continue };
@@ -29,7 +31,8 @@ impl Usage {
                 let (Ok(stat), Ok(schedule)) = (task.stat(), task.schedstat()) else { continue };
                 let used = Duration::from_nanos(schedule.sum_exec_runtime);
                 usage.all += used;
-                if is_front_end && !stat.comm.starts_with(ENGINE) {
+                let computes = kind == Kind::Gateway && stat.comm.starts_with(ENGINE);
+                if is_front_end && !computes {
                     usage.front_end += used;
                 }
             }

@@ -31,6 +31,8 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) enum Kind {
     /// The gateway with vLLM inside its own process, over TLS.
     Gateway,
+    /// The gateway with vLLM in a process of its own.
+    GatewayApart,
     /// `vllm serve`.
     Serve(Threads),
     /// `vllm serve` with its front end in Rust.
@@ -50,10 +52,16 @@ pub(crate) enum Threads {
 }
 
 impl Kind {
+    /// Whether it is this project's.
+    pub(crate) const fn is_gateway(self) -> bool {
+        matches!(self, Self::Gateway | Self::GatewayApart)
+    }
+
     /// The column's name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gateway => "BlindLlama",
+            Self::GatewayApart => "BlindLlama, own process",
             Self::Serve(Threads::Default) => "vllm serve",
             Self::Serve(Threads::All) => "vllm serve, all cores",
             Self::RustFrontEnd(Threads::Default) => "vllm-rs",
@@ -95,9 +103,9 @@ pub(crate) struct Trusted {
 }
 
 impl Trusted {
-    fn boot(model: &Model) -> Self {
+    fn boot(setup: &Setup) -> Self {
         let machine = Machine::boot();
-        let policy = machine.provision(&gateway_setup(model));
+        let policy = machine.provision(setup);
         Self { machine, policy }
     }
 }
@@ -105,12 +113,13 @@ impl Trusted {
 impl Server {
     /// Starts a server and waits until it answers.
     pub(crate) async fn start(kind: Kind, model: &Model) -> Self {
-        let machine = (kind == Kind::Gateway).then(|| Trusted::boot(model));
+        let setup = kind.is_gateway().then(|| gateway_setup(kind, model));
+        let machine = setup.as_ref().map(Trusted::boot);
         let address =
             machine.as_ref().map_or_else(|| ([127, 0, 0, 1], project::free_port()).into(), |machine| machine.machine.address());
         let started = Instant::now();
-        let process = match &machine {
-            Some(Trusted { machine, .. }) => machine.spawn_gateway(&gateway_setup(model)),
+        let process = match machine.as_ref().zip(setup) {
+            Some((Trusted { machine, .. }, setup)) => machine.spawn_gateway(&setup),
             None => Process::spawn(kind.name(), &mut vllm(kind, model, address)),
         };
         let mut server = Self { kind, model: model.name, address, start: Duration::ZERO, process, machine };
@@ -134,10 +143,7 @@ impl Server {
 
     /// A connection that stays open.
     pub(crate) async fn connect(&self) -> KeptAlive {
-        match self.kind {
-            Kind::Gateway => KeptAlive::connect(self.address).await,
-            _ => KeptAlive::connect_plain(self.address).await,
-        }
+        if self.kind.is_gateway() { KeptAlive::connect(self.address).await } else { KeptAlive::connect_plain(self.address).await }
     }
 
     /// How many tokens a prompt of the load has.
@@ -148,7 +154,7 @@ impl Server {
 
     /// What all its processes have used so far.
     pub(crate) fn usage(&self) -> Usage {
-        Usage::of(self.process.id())
+        Usage::of(self.process.id(), self.kind)
     }
 
     /// Memory of all its processes in bytes; what several processes of the machine share is divided among them.
@@ -191,7 +197,7 @@ impl Drop for Server {
 }
 
 /// The gateway as it is configured by default, with the peers' settings.
-fn gateway_setup(model: &Model) -> Setup {
+fn gateway_setup(kind: Kind, model: &Model) -> Setup {
     let mut setup = Setup::default_model();
     setup.model = project::model(model.name);
     let vllm = |key: &str, value: String| (format!("BLINDLLAMA_ENGINE__VLLM__{key}"), value);
@@ -203,6 +209,9 @@ fn gateway_setup(model: &Model) -> Setup {
         ("BLINDLLAMA_MODEL__REASONING_PARSER".to_owned(), "none".to_owned()),
         ("BLINDLLAMA_MODEL__TOOL_CALL_PARSER".to_owned(), "none".to_owned()),
     ];
+    if kind == Kind::GatewayApart {
+        setup.overrides.push(("BLINDLLAMA_ENGINE__OWN_PROCESS".to_owned(), "true".to_owned()));
+    }
     setup.overrides.extend(model.gateway.iter().cloned());
     setup
 }

@@ -78,6 +78,7 @@ impl Collector for EngineState {
         let steps = ConstCounter::new(steps);
         let help = "Steps in which the engine ran the model";
         steps.encode(encoder.encode_descriptor("engine_steps", help, None, steps.metric_type())?)?;
+        let Some(stepping) = stepping else { return Ok(()) };
         let stepping = ConstCounter::new(stepping.as_secs_f64());
         let help = "Time inside the engine's steps: its rate is the share of time in which the engine is busy";
         let unit = Some(&Unit::Seconds);

@@ -13,6 +13,7 @@ mod endorsement;
 mod load;
 mod many_nonces;
 mod openapi;
+mod own_process;
 mod plain_tools;
 mod receipts;
 mod restarted;
@@ -102,6 +103,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         activation::a_damaged_certificate_in_nvram_is_named,
         activation::our_credentials_are_opened_by_tpm2_tools,
         adapters::they_are_served_by_name_and_measured,
+        own_process::answers_and_ends_with_the_gateway,
         root::a_binding_that_was_never_measured,
         root::what_comes_after_the_seal_is_refused,
         restarted::another_release_is_refused,

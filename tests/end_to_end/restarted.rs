@@ -60,7 +60,7 @@ pub fn another_release_is_refused() {
 pub fn learn(machine: &Machine) -> PathBuf {
     let policy = machine.path("learned.toml");
     let output = shim::run(["policy", "learn", "--gateway", &machine.url(), "--output", policy.to_str().expect("text")]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     policy
 }
 

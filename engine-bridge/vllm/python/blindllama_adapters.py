@@ -35,29 +35,17 @@ def _rank(path, allowed):
     return min(other for other in allowed if other >= rank)
 
 
-def load(core, adapters):
-    """Loads them into an EngineCore; gives a function from an adapter's place to what vLLM wants with a request for it."""
+def load(call, adapters):
+    """Loads them into each EngineCore, whose methods `call` calls; gives what vLLM wants with a request, for each adapter."""
     from vllm.lora.request import LoRARequest
-    from vllm.lora.worker_manager import WorkerLoRAManager
 
     loaded = [LoRARequest(adapter["name"], number, adapter["path"]) for number, adapter in enumerate(adapters, start=1)]
     for adapter, request in zip(adapters, loaded):
         with _naming(adapter):
-            core.add_lora(request)
-
-    # Whatever vLLM does with its caches: from here on nothing is read.
-    def refuse(self, request):
-        raise RuntimeError("adapters are loaded before the launch is sealed, and never again")
-
-    WorkerLoRAManager._load_adapter = refuse
-
-    def request_to(place):
-        # Where vLLM itself finds that one is missing, the step fails, and the engine with it; here, the one request does.
-        if loaded[place].lora_int_id not in core.list_loras():
-            raise RuntimeError("vLLM has dropped an adapter")
-        return loaded[place]
-
-    return request_to
+            call("add_lora", request)
+    if adapters:
+        call("close_adapters")
+    return loaded
 
 
 @contextlib.contextmanager
@@ -69,10 +57,35 @@ def _naming(adapter):
 
 
 def guard(device):
-    """Keeps vLLM 0.32 from letting adapters into other requests. In this process only."""
+    """Keeps vLLM 0.32 from reading adapters later, and from letting them into other requests. In this process only."""
+    from vllm.v1.engine.core import EngineCore
+
+    EngineCore.close_adapters = lambda _: _close()
+    EngineCore.preprocess_add_request = _refusing_what_is_missing(EngineCore.preprocess_add_request)
     _leave_the_last_layer_alone()
     if device == "cpu":
         _leave_other_tokens_alone()
+
+
+def _close():
+    """Whatever vLLM does with its caches: from here on nothing is read."""
+    from vllm.lora.worker_manager import WorkerLoRAManager
+
+    def refuse(self, request):
+        raise RuntimeError("adapters are loaded before the launch is sealed, and never again")
+
+    WorkerLoRAManager._load_adapter = refuse
+
+
+def _refusing_what_is_missing(preprocess):
+    """Where vLLM itself finds that an adapter is missing, the step fails, and the engine with it; here, the one request does."""
+
+    def preprocess_add_request(self, request):
+        if request.lora_request is not None and request.lora_request.lora_int_id not in self.list_loras():
+            raise RuntimeError("vLLM has dropped an adapter")
+        return preprocess(self, request)
+
+    return preprocess_add_request
 
 
 def _leave_the_last_layer_alone():

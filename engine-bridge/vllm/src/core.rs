@@ -1,8 +1,8 @@
 //! vLLM's `EngineCore`, seen through `python/blindllama_engine.py`.
 
 use std::{
-    ffi::CString,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,15 +20,14 @@ use serde_json::json;
 
 use crate::{
     environment::PythonEnvironment,
-    log_relay,
+    glue,
     open_request::Asked,
     outputs::{self, RequestId},
+    relay_loop::Outputs,
+    requests::{AddError, Core, Fatal},
     settings::VllmSettings,
-    step_loop::{AddError, Core, Fatal, Step},
+    step_loop::{Step, SteppedCore},
 };
-
-const GLUE: &str = include_str!("../python/blindllama_engine.py");
-const ADAPTERS: &str = include_str!("../python/blindllama_adapters.py");
 
 /// Why vLLM was not loaded. No request has been seen by then: the texts may be shown.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +49,17 @@ struct Loaded {
     prefix_caching: bool,
     dtype: String,
     version: String,
-    /// With how many threads the engine's thread computes on processors.
-    threads: usize,
+    /// The processes in which the engine runs: this one, or others.
+    processes: Vec<ProcessState>,
     sampling: Defaults,
     /// `sys.path` once everything is imported.
     search_path: Vec<PathBuf>,
 }
+
+/// What the guards' `process_state` says: with how many threads the engine computes on processors, and what is mapped into the process,
+/// in Latin-1.
+#[derive(Deserialize)]
+struct ProcessState(usize, String);
 
 #[derive(Deserialize)]
 struct Embeds {
@@ -79,31 +83,54 @@ struct Defaults {
 }
 
 /// The running `EngineCore`. Each call takes the GIL and releases it.
-pub(crate) struct VllmCore(Py<PyAny>);
+#[derive(Clone)]
+pub(crate) struct VllmCore(Arc<Py<PyAny>>);
+
+/// An engine that is ready.
+pub(crate) struct LoadedCore {
+    pub(crate) core: VllmCore,
+    pub(crate) model: ModelInfo,
+    /// What the kernel says is mapped into each of the engine's own processes; none where it runs in this one.
+    pub(crate) mapped: Vec<Vec<u8>>,
+}
 
 impl VllmCore {
     /// Loads vLLM and the model; takes seconds to minutes. The interpreter runs already. Caches go to `private`.
-    pub(crate) fn load(settings: &VllmSettings, private: &Path) -> Result<(Self, ModelInfo), LoadError> {
+    pub(crate) fn load(settings: &VllmSettings, private: &Path) -> Result<LoadedCore, LoadError> {
         let wanted = json!({
             "python": settings.python.executable(),
             "private": private,
             "model": settings.model,
             "adapters": settings.adapters,
             "engine_args": settings.engine_args,
+            "own_process": settings.own_process,
+            "helper": settings.helper,
             "device": settings.device,
         });
-        Python::attach(|py| {
-            let loaded = glue(py).and_then(|glue| {
-                let (engine, info) = glue.call_method1("load", (wanted.to_string(),))?.extract::<(Py<PyAny>, String)>()?;
-                Ok((Self(engine), info))
+        let (core, info) = Python::attach(|py| {
+            let loaded = glue::install(py).and_then(|()| {
+                let engine = py.import("blindllama_engine")?;
+                engine.call_method1("load", (wanted.to_string(),))?.extract::<(Py<PyAny>, String)>()
             });
-            let (core, info) = loaded.map_err(|error| load_error(py, &error))?;
-            let info: Loaded = serde_json::from_str(&info)
-                .map_err(|error| LoadError { kind: "unexpected model description".to_owned(), message: error.to_string() })?;
-            check_search_path(&info.search_path, &settings.python)?;
-            tracing::info!(version = info.version, dtype = info.dtype, threads = info.threads, "vLLM is loaded");
-            let adapters = settings.adapters.iter().map(|adapter| adapter.name.clone()).collect();
-            Ok((core, model_info(info, adapters)))
+            loaded.map_err(|error| load_error(py, &error))
+        })?;
+        let info: Loaded = serde_json::from_str(&info)
+            .map_err(|error| LoadError { kind: "unexpected model description".to_owned(), message: error.to_string() })?;
+        check_search_path(&info.search_path, &settings.python)?;
+        let threads = info.processes.first().map(|state| state.0);
+        let processes = if settings.own_process { info.processes.len() } else { 0 };
+        tracing::info!(version = info.version, dtype = info.dtype, threads, processes, "vLLM is loaded");
+        let mapped = info.processes.iter().take(processes).map(|state| bytes_of_latin_1(&state.1)).collect();
+        let adapters = settings.adapters.iter().map(|adapter| adapter.name.clone()).collect();
+        Ok(LoadedCore { core: Self(Arc::new(core)), model: model_info(info, adapters), mapped })
+    }
+
+    /// Waits for what the next step of an engine in processes of its own makes. Fails once the engine has died or been shut down.
+    pub(crate) fn outputs(&self) -> Result<Outputs, Fatal> {
+        Python::attach(|py| {
+            let bytes = self.0.bind(py).call_method0(intern!(py, "outputs")).map_err(|error| fatal(py, &error))?;
+            let bytes = bytes.cast::<PyBytes>().map_err(|error| fatal(py, &error.into()))?;
+            Ok(outputs::parse(bytes.as_bytes())?)
         })
     }
 
@@ -138,7 +165,9 @@ impl Core for VllmCore {
             aborted.map(drop).map_err(|error| fatal(py, &error))
         })
     }
+}
 
+impl SteppedCore for VllmCore {
     fn step(&mut self) -> Result<Step, Fatal> {
         Python::attach(|py| {
             let (bytes, executed, has_work, took) = self
@@ -245,15 +274,6 @@ fn structured_outputs<'py>(py: Python<'py>, constraint: &Constraint) -> PyResult
     Ok(keywords)
 }
 
-/// The glue as a module, its log relay connected. Imports nothing of vLLM yet.
-fn glue(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    // Modules that are made from code are found by `import` as any other.
-    PyModule::from_code(py, &CString::new(ADAPTERS)?, c"blindllama_adapters.py", c"blindllama_adapters")?;
-    let glue = PyModule::from_code(py, &CString::new(GLUE)?, c"blindllama_engine.py", c"blindllama_engine")?;
-    glue.call_method1("quieten", (log_relay::relay(py)?,))?;
-    Ok(glue)
-}
-
 fn model_info(loaded: Loaded, adapters: Vec<String>) -> ModelInfo {
     let Defaults { temperature, top_p, top_k, min_p, presence_penalty, frequency_penalty, repetition_penalty, max_tokens } =
         loaded.sampling;
@@ -298,6 +318,11 @@ fn check_search_path(search_path: &[PathBuf], measured: &PythonEnvironment) -> R
             message: format!("{entry:?} was added to Python's search path while vLLM was imported, and is not measured"),
         }),
     }
+}
+
+/// Latin-1 has the characters up to U+00FF, each a byte.
+fn bytes_of_latin_1(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|character| u8::try_from(character).ok()).collect()
 }
 
 fn load_error(py: Python<'_>, error: &PyErr) -> LoadError {

@@ -5,7 +5,6 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread,
     time::Duration,
@@ -15,19 +14,24 @@ use blindllama_engine::{
     EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, Work, WorkDone, embedding_reply,
     token_stream,
 };
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use tokio::sync::watch;
 
 use crate::{
-    core::{LoadError, VllmCore},
+    core::{LoadError, LoadedCore, VllmCore},
     interpreter::{self, InterpreterError},
     open_request::OpenRequest,
     private_folder::PrivateFolder,
+    relay_loop::{Outputs, RelayLoop},
+    requests::Fatal,
     settings::VllmSettings,
     step_loop::StepLoop,
 };
 
 /// How long a shutdown waits for the step under way and for vLLM to free the model.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
+/// Steps of the engine's own processes that are read before they are delivered.
+const OUTPUTS_AHEAD: usize = 16;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +75,12 @@ pub enum Exit {
 pub struct VllmEngine {
     model: ModelInfo,
     /// `None` from shutdown on: dropping the sender is what ends the loop.
-    queue: RwLock<Option<SyncSender<OpenRequest>>>,
+    queue: RwLock<Option<Sender<OpenRequest>>>,
     active: Arc<AtomicUsize>,
     work: Arc<Work>,
     exit: watch::Receiver<Option<Exit>>,
     private_folder: PathBuf,
+    mapped: Vec<Vec<u8>>,
     /// Disconnected when the thread has ended, vLLM's own shutdown included.
     ended: Mutex<Receiver<()>>,
 }
@@ -89,29 +94,36 @@ impl VllmEngine {
     pub fn start(settings: VllmSettings) -> Result<Self, StartError> {
         let private = PrivateFolder::new().map_err(|source| StartError::PrivateFolder { source })?;
         let private_folder = private.path().to_owned();
-        let (queue, requests) = mpsc::sync_channel(settings.queue.max(1));
-        let (ready, loaded) = mpsc::sync_channel(1);
+        let (queue, requests) = bounded(settings.queue.max(1));
+        let (ready, loaded) = bounded(1);
         let (exit, exit_seen) = watch::channel(None);
-        let (ends, ended) = mpsc::channel();
-        let work = Arc::<Work>::default();
+        let (ends, ended) = bounded(0);
+        let work = Arc::new(Work::new(!settings.own_process));
         let counted = Arc::clone(&work);
         thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || {
-                let _ends = ends;
+                let _ends: Sender<()> = ends;
                 match load(&settings, &private) {
-                    Ok((core, model)) => {
-                        if ready.send(Ok(model)).is_ok() {
-                            serve(StepLoop::new(core, requests, counted), &exit);
+                    Ok(LoadedCore { core, model, mapped }) => {
+                        if ready.send(Ok((model, mapped))).is_ok() {
+                            serve(core, settings.own_process, requests, counted, &exit);
                         }
                     }
                     Err(error) => drop(ready.send(Err(error))),
                 }
             })
             .map_err(StartError::Thread)?;
-        let model = loaded.recv().map_err(|_| StartError::Lost)??;
+        let (model, mapped) = loaded.recv().map_err(|_| StartError::Lost)??;
         let (queue, ended) = (RwLock::new(Some(queue)), Mutex::new(ended));
-        Ok(Self { model, queue, active: Arc::default(), work, exit: exit_seen, private_folder, ended })
+        Ok(Self { model, queue, active: Arc::default(), work, exit: exit_seen, private_folder, mapped, ended })
+    }
+
+    /// What the kernel says is mapped into each of the engine's own processes (`proc_pid_maps(5)`), as they said themselves when they
+    /// were ready; none where the engine runs in this process.
+    #[must_use]
+    pub fn mapped(&self) -> &[Vec<u8>] {
+        &self.mapped
     }
 
     /// The folder of this launch's caches: fresh when the engine started, removed when it ends.
@@ -183,7 +195,7 @@ impl Drop for VllmEngine {
     }
 }
 
-fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<(VllmCore, ModelInfo), StartError> {
+fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<LoadedCore, StartError> {
     interpreter::start(&settings.python).map_err(|error: InterpreterError| StartError::Interpreter {
         path: settings.python.executable().to_owned(),
         reason: error.to_string(),
@@ -191,19 +203,55 @@ fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<(VllmCore, M
     VllmCore::load(settings, private.path()).map_err(|error: LoadError| StartError::Load(error.to_string()))
 }
 
-fn serve(mut steps: StepLoop<VllmCore>, exit: &watch::Sender<Option<Exit>>) {
-    let end = match steps.run() {
-        Ok(()) => Exit::ShutDown,
-        Err(fatal) => {
-            tracing::error!(%fatal, "the engine has failed");
-            Exit::Died
-        }
+fn serve(
+    core: VllmCore,
+    own_process: bool,
+    requests: Receiver<OpenRequest>,
+    work: Arc<Work>,
+    exit: &watch::Sender<Option<Exit>>,
+) {
+    let announce = |ended: Result<(), Fatal>| {
+        let end = match ended {
+            Ok(()) => Exit::ShutDown,
+            Err(fatal) => {
+                tracing::error!(%fatal, "the engine has failed");
+                Exit::Died
+            }
+        };
+        // Before the streams end: whoever sees its stream fail must not find the engine alive.
+        exit.send_replace(Some(end));
     };
-    // Before the streams end: whoever sees its stream fail must not find the engine alive.
-    exit.send_replace(Some(end));
-    if let Err(error) = steps.into_core().shutdown() {
+    let core = if own_process {
+        let mut relay = RelayLoop::new(core.clone(), requests, read_outputs(core), work);
+        announce(relay.run());
+        relay.into_core()
+    } else {
+        let mut steps = StepLoop::new(core, requests, work);
+        announce(steps.run());
+        steps.into_core()
+    };
+    if let Err(error) = core.shutdown() {
         tracing::error!(%error, "vLLM did not shut down cleanly");
     }
+}
+
+/// Reads outputs on a thread of its own, until there are none any more or nobody wants them.
+fn read_outputs(core: VllmCore) -> Receiver<Result<Outputs, Fatal>> {
+    let (sender, outputs) = bounded(OUTPUTS_AHEAD);
+    let read = move || {
+        loop {
+            let outputs = core.outputs();
+            let failed = outputs.is_err();
+            if sender.send(outputs).is_err() || failed {
+                break;
+            }
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("outputs".to_owned()).spawn(read) {
+        // Whoever receives finds that nobody sends.
+        tracing::error!(%error, "the thread that reads the engine's outputs could not be started");
+    }
+    outputs
 }
 
 #[cfg(test)]
@@ -214,7 +262,7 @@ mod tests {
 
     /// An engine without a thread behind it: what is queued stays queued.
     fn engine(queue: usize) -> (VllmEngine, Receiver<OpenRequest>, watch::Sender<Option<Exit>>) {
-        let (queue, requests) = mpsc::sync_channel(queue);
+        let (queue, requests) = bounded(queue);
         let (exit, exit_seen) = watch::channel(None);
         let model = ModelInfo {
             task: ModelTask::Generate,
@@ -228,10 +276,11 @@ mod tests {
             sampling_defaults: SamplingDefaults::default(),
             adapters: Vec::new(),
         };
-        let ended = Mutex::new(mpsc::channel().1);
+        let ended = Mutex::new(bounded(0).1);
+        let work = Arc::new(Work::new(true));
         let (queue, private_folder) = (RwLock::new(Some(queue)), PathBuf::new());
         (
-            VllmEngine { model, queue, active: Arc::default(), work: Arc::default(), exit: exit_seen, private_folder, ended },
+            VllmEngine { model, queue, active: Arc::default(), work, exit: exit_seen, private_folder, mapped: Vec::new(), ended },
             requests,
             exit,
         )

@@ -21,6 +21,11 @@ pub struct VllmSettings {
     /// The most requests that wait for the engine's thread; [`Overloaded`](blindllama_engine::EngineError::Overloaded)
     /// beyond. At least 1 is taken.
     pub queue: usize,
+    /// Whether vLLM's `EngineCore`s run in processes of their own instead of in this one.
+    pub own_process: bool,
+    /// The arguments with which this program does nothing but [`run_helper`](crate::run_helper): whatever process vLLM starts is this
+    /// program with these, followed by Python's own.
+    pub helper: Vec<String>,
     /// What the model is meant to run on; the start is refused if the installed vLLM is built for something else.
     pub device: Device,
 }

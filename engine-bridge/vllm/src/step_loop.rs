@@ -1,20 +1,14 @@
-//! The engine thread's loop: requests in, steps, outputs out.
+//! The engine thread's loop where the engine runs in this process: requests in, steps, outputs out.
 
-use std::{
-    collections::HashMap,
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
-    },
-    time::Duration,
-};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use blindllama_engine::Work;
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
 use crate::{
-    open_request::{Asked, End, OpenRequest, Output},
+    open_request::{OpenRequest, Output},
     outputs::{ProtocolError, RequestId},
+    requests::{Core, Fatal, Requests},
 };
 
 /// How long the loop leaves the GIL to vLLM's own threads where nothing could be executed (as vLLM's own loop does).
@@ -22,12 +16,8 @@ const YIELD: Duration = Duration::from_millis(1);
 /// The most requests taken in before each step, so that a flood of them cannot hold up those that run.
 const REQUESTS_PER_STEP: usize = 64;
 
-/// What the loop drives: vLLM's `EngineCore`, or a script in tests.
-pub(crate) trait Core {
-    /// Hands a request over to the scheduler.
-    fn add(&mut self, id: RequestId, asked: &Asked) -> Result<(), AddError>;
-    /// Frees requests; those that are unknown or finished are ignored. They give no further output.
-    fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal>;
+/// What the loop drives.
+pub(crate) trait SteppedCore: Core {
     /// Runs one step.
     fn step(&mut self) -> Result<Step, Fatal>;
 }
@@ -45,27 +35,6 @@ pub(crate) struct Step {
     pub(crate) took: Duration,
 }
 
-/// Why a request was not added.
-#[derive(Debug)]
-pub(crate) enum AddError {
-    /// Its parameters are at fault; the text is for its client alone.
-    Refused(String),
-    /// Something else failed, which concerns this request only.
-    Failed,
-    /// The engine is no longer usable.
-    Fatal(Fatal),
-}
-
-/// The engine is no longer usable. Never holds content.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fatal {
-    /// A Python exception: its message could quote content and stays out.
-    #[error("{kind} at {source_line}")]
-    Exception { kind: String, source_line: String },
-    #[error(transparent)]
-    Protocol(#[from] ProtocolError),
-}
-
 /// How to wait for requests before the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
@@ -79,17 +48,15 @@ enum Wait {
 
 /// The loop's state.
 pub(crate) struct StepLoop<C> {
-    core: C,
+    requests: Requests<C>,
     queue: Receiver<OpenRequest>,
-    running: HashMap<RequestId, OpenRequest>,
-    next_id: RequestId,
     wait: Wait,
     work: Arc<Work>,
 }
 
-impl<C: Core> StepLoop<C> {
+impl<C: SteppedCore> StepLoop<C> {
     pub(crate) fn new(core: C, queue: Receiver<OpenRequest>, work: Arc<Work>) -> Self {
-        Self { core, queue, running: HashMap::new(), next_id: 0, wait: Wait::ForRequest, work }
+        Self { requests: Requests::new(core), queue, wait: Wait::ForRequest, work }
     }
 
     /// Steps the engine until the queue's sender is dropped.
@@ -98,7 +65,7 @@ impl<C: Core> StepLoop<C> {
     /// [`Fatal`] if the engine can no longer be used.
     pub(crate) fn run(&mut self) -> Result<(), Fatal> {
         while self.take_requests()?.is_continue() {
-            self.abort_closed()?;
+            self.requests.abort_closed()?;
             if self.wait != Wait::ForRequest {
                 self.step()?;
             }
@@ -108,7 +75,7 @@ impl<C: Core> StepLoop<C> {
 
     /// Ends all streams that are still open, and gives the engine back.
     pub(crate) fn into_core(self) -> C {
-        self.core
+        self.requests.core
     }
 
     fn take_requests(&mut self) -> Result<ControlFlow<()>, Fatal> {
@@ -122,7 +89,11 @@ impl<C: Core> StepLoop<C> {
                 Wait::No => self.queue.try_recv(),
             };
             match next {
-                Ok(request) => self.add(request)?,
+                Ok(request) => {
+                    if self.requests.add(request)? {
+                        self.wait = Wait::No;
+                    }
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Ok(ControlFlow::Break(())),
             }
@@ -130,53 +101,12 @@ impl<C: Core> StepLoop<C> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn add(&mut self, open: OpenRequest) -> Result<(), Fatal> {
-        if open.is_closed() {
-            return Ok(());
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        match self.core.add(id, open.asked()) {
-            Ok(()) => {
-                self.running.insert(id, open);
-                self.wait = Wait::No;
-            }
-            Err(AddError::Refused(text)) => open.finish(End::Refused(text)),
-            Err(AddError::Failed) => open.finish(End::Failed),
-            Err(AddError::Fatal(fatal)) => return Err(fatal),
-        }
-        Ok(())
-    }
-
-    fn abort_closed(&mut self) -> Result<(), Fatal> {
-        let closed: Vec<_> = self.running.iter().filter(|(_, open)| open.is_closed()).map(|(id, _)| *id).collect();
-        self.abort(&closed)
-    }
-
-    fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        self.core.abort(ids)?;
-        // After the engine: whoever sees the count at zero may rely on the engine's memory being free.
-        for id in ids {
-            self.running.remove(id);
-        }
-        Ok(())
-    }
-
     fn step(&mut self) -> Result<(), Fatal> {
-        let step = self.core.step()?;
+        let step = self.requests.core.step()?;
         self.work.stepped(step.executed, step.took);
-        let mut unheard = Vec::new();
-        for (id, output) in step.outputs {
-            if self.deliver(id, output).is_break() {
-                unheard.push(id);
-            }
-        }
-        self.abort(&unheard)?;
-        if !step.has_work && !self.running.is_empty() {
-            return Err(ProtocolError::LostRequests(self.running.len()).into());
+        self.requests.deliver(step.outputs)?;
+        if !step.has_work && self.requests.running() > 0 {
+            return Err(ProtocolError::LostRequests(self.requests.running()).into());
         }
         self.wait = match (step.has_work, step.executed) {
             (false, _) => Wait::ForRequest,
@@ -184,21 +114,6 @@ impl<C: Core> StepLoop<C> {
             (true, false) => Wait::Briefly,
         };
         Ok(())
-    }
-
-    /// Breaks where the output could not be handed over: the request should be aborted.
-    fn deliver(&mut self, id: RequestId, output: Output) -> ControlFlow<()> {
-        if output.is_last() {
-            if let Some(open) = self.running.remove(&id) {
-                open.finish(End::Output(output));
-            }
-            return ControlFlow::Continue(());
-        }
-        match self.running.get(&id).map(|open| open.send(output)) {
-            Some(Err(_closed)) => ControlFlow::Break(()),
-            // An id that is not running was aborted while the step was under way.
-            Some(Ok(())) | None => ControlFlow::Continue(()),
-        }
     }
 }
 

@@ -12,6 +12,8 @@
 mod adapters;
 #[path = "real_vllm/bfloat16.rs"]
 mod bfloat16;
+#[path = "real_vllm/own_process.rs"]
+mod own_process;
 
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +26,7 @@ use blindllama_engine::{
     Constraint, EmbedRequest, Embedding, EmbeddingModel, Engine as _, EngineError, FinishReason, GenerateRequest, Logprobs,
     ModelTask, Sampling, Shortening, TokenStream,
 };
-use blindllama_engine_vllm::{Device, Exit, PythonEnvironment, VllmEngine, VllmSettings};
+use blindllama_engine_vllm::{Device, Exit, PythonEnvironment, VllmEngine, VllmSettings, run_helper};
 use futures_util::StreamExt as _;
 use pyo3::{Python, types::PyAnyMethods as _};
 use serde_json::json;
@@ -98,13 +100,45 @@ fn embeds() {
 
 /// Runs an ignored test of this binary in another process; gives all that it printed.
 fn run_apart(part: &str) -> String {
+    run_with(part, &[])
+}
+
+/// The same with the engine in processes of its own.
+fn run_with_own_process(part: &str) -> String {
+    run_with(part, &[(OWN_PROCESS, "yes")])
+}
+
+/// Set where the engine is to have processes of its own.
+const OWN_PROCESS: &str = "BLINDLLAMA_TEST_OWN_PROCESS";
+
+fn own_process() -> bool {
+    std::env::var_os(OWN_PROCESS).is_some()
+}
+
+/// The arguments with which this binary is such a process, on its main thread, which takes signals.
+fn helper() -> Vec<String> {
+    ["--exact", "part_engine_process", "--ignored", "--nocapture", "--test-threads=1", "--"].map(str::to_owned).into()
+}
+
+#[test]
+#[ignore = "what the engine's own processes run, which Python starts"]
+fn part_engine_process() {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let program = std::env::args().skip_while(|argument| argument != "-c").nth(1).unwrap();
+    let python = PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap();
+    let status = run_helper(&python, program.parse().unwrap()).unwrap();
+    // Python would wait for no thread of its own either.
+    std::process::exit(status.into());
+}
+
+fn run_with(part: &str, environment: &[(&str, &str)]) -> String {
     let model = model();
     assert!(model.join("config.json").is_file(), "there is no model at {}: run `make setup`", model.display());
     // Side by side they would wait for each other's cores, and one of them measures time.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", part, "--ignored", "--nocapture"]).env_remove("OMP_NUM_THREADS");
+    command.args(["--exact", part, "--ignored", "--nocapture"]).env_remove("OMP_NUM_THREADS").envs(environment.iter().copied());
     let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{part}: {printed}");
@@ -135,6 +169,8 @@ fn start_with(model: PathBuf) -> VllmEngine {
         adapters: Vec::new(),
         engine_args: engine_args.as_object().unwrap().clone(),
         queue: 16,
+        own_process: own_process(),
+        helper: helper(),
         device: Device::Cpu,
     })
     .unwrap()
@@ -310,11 +346,15 @@ async fn refuses(engine: &VllmEngine) {
 async fn dies(engine: &VllmEngine) {
     let mut first = engine.generate(endless()).unwrap();
     first.next().await.unwrap().unwrap();
-    Python::attach(|py| {
-        let globals = pyo3::types::PyDict::new(py);
-        globals.set_item("canary", CANARY).unwrap();
-        py.run(SABOTAGE, Some(&globals), None).unwrap();
-    });
+    if own_process() {
+        own_process::kill_engine_cores();
+    } else {
+        Python::attach(|py| {
+            let globals = pyo3::types::PyDict::new(py);
+            globals.set_item("canary", CANARY).unwrap();
+            py.run(SABOTAGE, Some(&globals), None).unwrap();
+        });
+    }
     let second = engine.generate(endless());
     assert_eq!(engine.stopped().await, Exit::Died);
     assert!(!engine.is_alive());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use blindllama_engine_vllm::Helper;
 use clap::{Parser, Subcommand};
 
 /// An OpenAI-compatible gateway that proves what it runs.
@@ -33,5 +34,18 @@ pub(crate) enum Command {
         /// Where to write the policy.
         #[arg(long)]
         policy: PathBuf,
+    },
+    /// Run a part of the engine that has a process of its own; started by the gateway and nobody else.
+    #[command(hide = true)]
+    EngineProcess {
+        /// The interpreter of the Python environment that has vLLM.
+        #[arg(long)]
+        python: PathBuf,
+        /// What to run, as Python's `multiprocessing` says it.
+        #[arg(short = 'c')]
+        helper: Helper,
+        /// What `multiprocessing` says to each interpreter that it starts.
+        #[arg(long)]
+        multiprocessing_fork: bool,
     },
 }

@@ -8,7 +8,7 @@ use blindllama_attest_tpm::{
     launch::LaunchError,
     measure::{ChangedFile, MeasureError},
 };
-use blindllama_engine_vllm::{EnvironmentError, StartError};
+use blindllama_engine_vllm::{EnvironmentError, HelperError, StartError};
 use blindllama_gateway::{ModelError, config::ConfigError, tls::IdentityError};
 
 use crate::invocation::InvocationError;
@@ -49,6 +49,8 @@ pub(crate) enum GatewayError {
     Model(#[from] ModelError),
     #[error("engine")]
     Engine(#[from] StartError),
+    #[error("a process of the engine")]
+    EngineProcess(#[from] HelperError),
     #[error("the engine has died; nothing can be served any more")]
     EngineDied,
     #[error("identity")]

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match run(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             tracing::error!("{}", error::with_causes(&error));
             ExitCode::FAILURE
@@ -40,11 +40,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: cli::Command) -> Result<(), GatewayError> {
+fn run(command: cli::Command) -> Result<ExitCode, GatewayError> {
+    match command {
+        cli::Command::Serve { config } => serve::serve(&config, &started()?)?,
+        cli::Command::Provision { config, policy } => provision::provision(&config, &policy, started()?)?,
+        cli::Command::EngineProcess { python, helper, .. } => return engine::run_process(&python, helper),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How this process was started; from here on nothing of it goes to the disk.
+fn started() -> Result<Invocation, GatewayError> {
     let invocation = Invocation::of_this_process()?;
     memory::keep_off_disk().map_err(GatewayError::CoreDumps)?;
-    match command {
-        cli::Command::Serve { config } => serve::serve(&config, &invocation),
-        cli::Command::Provision { config, policy } => provision::provision(&config, &policy, invocation),
-    }
+    Ok(invocation)
 }

@@ -138,11 +138,14 @@ impl Loaded {
     }
 }
 
-/// Everything that can be executed now must have been hashed before it ran. Where there is a GPU, Triton compiles its launchers
+/// Everything that can be executed now must have been hashed before it ran, in the engine's own processes too. Where there is a GPU, Triton compiles its launchers
 /// while the model is loaded, into this launch's private folder: code made by measured code, which nobody else could have put
 /// there.
 fn check_mapped_code(config: &GatewayConfig, packages: &PackagesSnapshot, engine: &VllmEngine) -> Result<(), GatewayError> {
     let mut unmeasured = packages.unmeasured_code()?;
+    for mapped in engine.mapped() {
+        unmeasured.extend(packages.unmeasured_code_of(mapped)?);
+    }
     if config.engine.device == Device::Cuda {
         unmeasured.retain(|path| !path.starts_with(engine.private_folder()));
     }

@@ -46,6 +46,7 @@ struct MeasuredModel<'a> {
 #[derive(Serialize)]
 struct MeasuredEngine<'a> {
     device: Device,
+    own_process: bool,
     max_requests: usize,
     vllm: &'a Map<String, Value>,
 }
@@ -75,6 +76,7 @@ impl GatewayConfig {
             },
             engine: MeasuredEngine {
                 device: self.engine.device,
+                own_process: self.engine.own_process,
                 max_requests: self.engine.max_requests.get(),
                 vllm: self.engine.vllm.as_map(),
             },

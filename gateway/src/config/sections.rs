@@ -126,6 +126,9 @@ pub struct EngineConfig {
     pub python: PathBuf,
     /// What the model runs on.
     pub device: Device,
+    /// Whether the engine runs in processes of its own instead of in the gateway's.
+    #[serde(default)]
+    pub own_process: bool,
     /// Native libraries from outside the Python environment that the engine loads: paths, or bare file names, which are looked
     /// for in the system's library folders and left out where the system does not have them. They are measured by their
     /// content; code that is loaded and not measured refuses the start.

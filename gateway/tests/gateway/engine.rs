@@ -92,7 +92,7 @@ impl Engine for ScriptedEngine {
     }
 
     fn work_done(&self) -> WorkDone {
-        WorkDone { steps: 7, stepping: Duration::from_millis(1500) }
+        WorkDone { steps: 7, stepping: Some(Duration::from_millis(1500)) }
     }
 }
 

@@ -26,10 +26,14 @@ pub(super) struct MappedCode {
 impl MappedCode {
     /// Every file whose content this process can execute now, but its own program.
     pub(super) fn of_this_process() -> Result<Vec<Self>, MeasureError> {
-        let maps = fs::read(MAPS).map_err(MeasureError::unreadable(Path::new(MAPS)))?;
+        Self::in_list(&fs::read(MAPS).map_err(MeasureError::unreadable(Path::new(MAPS)))?)
+    }
+
+    /// The same by a list that a process has made of itself, which runs the program that this one runs.
+    pub(super) fn in_list(maps: &[u8]) -> Result<Vec<Self>, MeasureError> {
         let own = Path::new("/proc/self/exe");
         let own = fs::read_link(own).map_err(MeasureError::unreadable(own))?;
-        let mapped = parse(&maps).map_err(|line| MeasureError::UnknownMaps { line })?;
+        let mapped = parse(maps).map_err(|line| MeasureError::UnknownMaps { line })?;
         Ok(mapped.into_iter().filter(|code| code.path != own).collect())
     }
 

@@ -111,8 +111,20 @@ impl PackagesSnapshot {
     /// # Errors
     /// [`MeasureError`] if the kernel's list cannot be read.
     pub fn unmeasured_code(&self) -> Result<Vec<PathBuf>, MeasureError> {
+        Ok(self.unmeasured(MappedCode::of_this_process()?))
+    }
+
+    /// The same of another process that runs this program, by the kernel's list of what is mapped into it.
+    ///
+    /// # Errors
+    /// [`MeasureError`] if the list has a line of an unknown form.
+    pub fn unmeasured_code_of(&self, maps: &[u8]) -> Result<Vec<PathBuf>, MeasureError> {
+        Ok(self.unmeasured(MappedCode::in_list(maps)?))
+    }
+
+    fn unmeasured(&self, mapped: Vec<MappedCode>) -> Vec<PathBuf> {
         let measured = |code: &MappedCode| code.node().is_some_and(|node| self.nodes.contains(&node));
-        Ok(MappedCode::of_this_process()?.into_iter().filter(|code| !measured(code)).map(|code| code.path).collect())
+        mapped.into_iter().filter(|code| !measured(code)).map(|code| code.path).collect()
     }
 
     /// An entry below an earlier one (`lib-dynload`, below the standard library) is in the manifest already.

@@ -8,6 +8,9 @@ import traceback
 import warnings
 from types import SimpleNamespace
 
+import blindllama_core
+import blindllama_processes
+import blindllama_silence
 import numpy
 
 REFUSED, BROKEN, FATAL, NOTHING_TO_EXECUTE, PANICKING = 901, 902, 903, 904, 905
@@ -24,7 +27,7 @@ def output(request_id, tokens, **fields):
 
 
 class Tensor:
-    """What the glue knows of `torch.Tensor`."""
+    """What the records know of `torch.Tensor`."""
 
     def __init__(self, numbers):
         self.numbers = numbers
@@ -81,7 +84,30 @@ class Core:
         return output(request_id, [2], finish_reason=0, stop_reason=2)
 
 
-def engine(glue, canary):
+class Processes:
+    """Gives a request's prompt back, once, and has then died."""
+
+    def __init__(self, canary):
+        self.canary = canary
+        self.requests = []
+
+    def add_request(self, request_id, prompt):
+        self.requests.append((request_id, prompt))
+
+    def abort_requests(self, request_ids):
+        assert request_ids == ["7"]
+
+    def outputs(self):
+        if not self.requests:
+            raise RuntimeError(self.canary)
+        return [output(*self.requests.pop())]
+
+
+def apart(canary):
+    return blindllama_processes.EngineApart(Processes(canary), lambda *asked: asked[:2], (ValueError,), lambda: None)
+
+
+def engine(canary):
     prepared = {}
 
     def prepare(request_id, prompt, task, sampling, constraint, cache_salt, priority, adapter):
@@ -95,14 +121,14 @@ def engine(glue, canary):
             raise Panic(canary)
         return request_id, prompt, sampling
 
-    class Leaky(glue.Engine):
+    class Leaky(blindllama_core.EngineHere):
         def prepared(self, request_id):
             return prepared[request_id]
 
         def leak(self, text):
             logging.getLogger("vllm.loading").warning("%s", "shown while loading")
             logging.getLogger("vllm.early").addHandler(logging.StreamHandler(sys.stderr))
-            glue.seal()
+            blindllama_silence.seal()
             leak(text)
 
     return Leaky(Core(canary), prepare, (ValueError,), lambda: None)

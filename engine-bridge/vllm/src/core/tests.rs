@@ -1,12 +1,13 @@
 //! The Python glue over a scripted EngineCore, without vLLM.
 
 use std::{
+    ffi::CString,
     path::Path,
     process::Command,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, OnceLock},
 };
 
-use blindllama_engine::{EngineError, FinishReason, Finished, TokenOutput, token_stream};
+use blindllama_engine::{EngineError, FinishReason, Finished, TokenOutput, Work, token_stream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use pyo3::types::PyCFunction;
 
@@ -34,11 +35,17 @@ fn environment() -> PythonEnvironment {
 /// The glue's engine over the scripted core.
 fn scripted() -> VllmCore {
     attached(|py| {
-        let glue = glue(py).unwrap();
+        glue::install(py).unwrap();
         let script = CString::new(SCRIPTED).unwrap();
         let script = PyModule::from_code(py, &script, c"scripted_core.py", c"scripted_core").unwrap();
-        VllmCore(script.call_method1("engine", (glue, CANARY)).unwrap().unbind())
+        VllmCore(Arc::new(script.call_method1("engine", (CANARY,)).unwrap().unbind()))
     })
+}
+
+/// The module that loads vLLM.
+fn engine_module(py: Python<'_>) -> Bound<'_, PyModule> {
+    glue::install(py).unwrap();
+    py.import("blindllama_engine").unwrap()
 }
 
 fn request(prompt: Vec<u32>) -> GenerateRequest {
@@ -84,11 +91,12 @@ fn the_interpreter_is_that_of_the_environment() {
 /// What the glue makes of `given` on a processor that multiplies bfloat16 itself, or does not.
 fn engine_args(given: &serde_json::Value, bfloat16_is_fast: bool) -> serde_json::Value {
     attached(|py| {
-        let glue = glue(py).unwrap();
+        let glue = engine_module(py);
         glue.setattr("_bfloat16_is_fast", PyCFunction::new_closure(py, None, None, move |_, _| bfloat16_is_fast).unwrap())
             .unwrap();
         let json = py.import("json").unwrap();
-        let settings = json!({"device": "cpu", "model": "m", "adapters": [], "engine_args": given}).to_string();
+        let settings =
+            json!({"device": "cpu", "model": "m", "adapters": [], "engine_args": given, "own_process": false}).to_string();
         let settings = json.call_method1("loads", (settings,)).unwrap();
         let arguments = glue.call_method1("_engine_args", (settings,)).unwrap();
         let text: String = json.call_method1("dumps", (arguments,)).unwrap().extract().unwrap();
@@ -195,7 +203,7 @@ fn prepared(work: &Asked) -> serde_json::Value {
 
 fn model_with_adapters(names: &[&str]) -> ModelInfo {
     let loaded = json!({"embedding": null, "max_model_len": 16, "vocab_size": 10, "max_logprobs": 0,
-        "schedules_by_priority": false, "prefix_caching": false, "dtype": "float32", "version": "0", "threads": 1, "sampling": {},
+        "schedules_by_priority": false, "prefix_caching": false, "dtype": "float32", "version": "0", "processes": [], "sampling": {},
         "search_path": []});
     model_info(serde_json::from_value(loaded).unwrap(), names.iter().map(|name| (*name).to_owned()).collect())
 }
@@ -212,9 +220,11 @@ fn adapters_need_one_device_and_their_arguments_need_adapters() {
     let refused = |adapters: serde_json::Value, given: serde_json::Value| {
         attached(|py| {
             let json = py.import("json").unwrap();
-            let settings = json!({"device": "cpu", "model": "m", "adapters": adapters, "engine_args": given}).to_string();
+            let settings =
+                json!({"device": "cpu", "model": "m", "adapters": adapters, "engine_args": given, "own_process": false})
+                    .to_string();
             let settings = json.call_method1("loads", (settings,)).unwrap();
-            glue(py).unwrap().call_method1("_engine_args", (settings,)).err().map(|error| error.to_string())
+            engine_module(py).call_method1("_engine_args", (settings,)).err().map(|error| error.to_string())
         })
     };
     let one = || json!([{"name": "a", "path": "/a"}]);
@@ -310,7 +320,7 @@ fn what_vllm_says_of_shorter_vectors_is_understood() {
     let shortening = |matryoshka: &str| {
         let described: String = attached(|py| {
             let locals = PyDict::new(py);
-            locals.set_item("glue", glue(py).unwrap()).unwrap();
+            locals.set_item("glue", engine_module(py)).unwrap();
             let model = format!(
                 "__import__('types').SimpleNamespace(embedding_size=8, encoder_config={{'do_lower_case': True}}, {matryoshka})"
             );
@@ -328,7 +338,7 @@ fn what_vllm_says_of_shorter_vectors_is_understood() {
 #[test]
 fn a_model_that_does_neither_is_refused() {
     let task = |supported: &[&str]| {
-        let task = attached(|py| glue(py).unwrap().call_method1("_task", (supported.to_vec(),)).map(|task| task.to_string()));
+        let task = attached(|py| engine_module(py).call_method1("_task", (supported.to_vec(),)).map(|task| task.to_string()));
         task.map_err(|error| error.to_string())
     };
     assert_eq!(task(&["generate", "render"]).unwrap(), "generate");
@@ -373,11 +383,50 @@ fn an_exception_is_known_by_type_and_line_only() {
 }
 
 #[test]
+fn several_engines_need_processes_of_their_own() {
+    let given = json!({"data_parallel_size": 2});
+    let refused = |own_process| {
+        attached(|py| {
+            let settings =
+                json!({"device": "cpu", "model": "m", "adapters": [], "engine_args": given, "own_process": own_process});
+            let settings = py.import("json").unwrap().call_method1("loads", (settings.to_string(),)).unwrap();
+            engine_module(py).call_method1("_engine_args", (settings,)).err().map(|error| error.to_string())
+        })
+    };
+    assert!(refused(false).is_some_and(|refusal| refusal.contains("own_process")));
+    assert_eq!(refused(true), None);
+}
+
+#[test]
+fn outputs_of_other_processes_are_read_until_they_have_died() {
+    let mut core = attached(|py| {
+        glue::install(py).unwrap();
+        let script = CString::new(SCRIPTED).unwrap();
+        let script = PyModule::from_code(py, &script, c"scripted_core.py", c"scripted_core").unwrap();
+        VllmCore(Arc::new(script.call_method1("apart", (CANARY,)).unwrap().unbind()))
+    });
+    core.add(5, &work(vec![40])).unwrap();
+    core.abort(&[7]).unwrap();
+    let tokens = TokenOutput { token_ids: vec![40], ..TokenOutput::default() };
+    assert_eq!(core.outputs().unwrap(), [(5, Output::Tokens(tokens))]);
+    let fatal = core.outputs().unwrap_err();
+    assert!(fatal.to_string().starts_with("RuntimeError at scripted_core.py:"), "{fatal}");
+    assert!(!format!("{fatal:?}").contains(CANARY));
+}
+
+#[test]
+fn a_list_of_what_is_mapped_crosses_byte_for_byte() {
+    let all: Vec<u8> = (0..=u8::MAX).collect();
+    let text: String = attached(|py| PyBytes::new(py, &all).call_method1("decode", ("latin-1",)).unwrap().extract().unwrap());
+    assert_eq!(bytes_of_latin_1(&text), all);
+}
+
+#[test]
 fn a_model_s_own_code_is_refused() {
     let refused = attached(|py| {
         let settings = json!({"engine_args": {"trust_remote_code": true}, "device": "cpu", "model": "m"});
         let settings = py.import("json").unwrap().call_method1("loads", (settings.to_string(),)).unwrap();
-        glue(py).unwrap().call_method1("_engine_args", (settings,)).unwrap_err().to_string()
+        engine_module(py).call_method1("_engine_args", (settings,)).unwrap_err().to_string()
     });
     assert!(refused.contains("trust_remote_code"), "{refused}");
 }
@@ -411,9 +460,9 @@ fn leaks_a_canary_in_every_way() {
     assert!(matches!(core.add(9, &work(vec![902])), Err(AddError::Failed)));
 
     let (sender, stream) = token_stream(3);
-    let (queue, requests) = mpsc::sync_channel(1);
+    let (queue, requests) = crossbeam_channel::bounded(1);
     queue.try_send(OpenRequest::generate(request(vec![903]), sender, Arc::default())).unwrap();
-    let fatal = StepLoop::new(core, requests, Arc::default()).run().unwrap_err();
+    let fatal = StepLoop::new(core, requests, Arc::new(Work::new(true))).run().unwrap_err();
     tracing::error!(%fatal, ?fatal, "the engine has failed");
     let ends: Vec<_> = stream.collect().now_or_never().unwrap();
     assert_eq!(ends, [Err(EngineError::Stopped)]);

@@ -5,7 +5,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{SyncSender, sync_channel},
     },
     time::Instant,
 };
@@ -14,9 +13,11 @@ use blindllama_engine::{
     EmbedRequest, Embedding, EmbeddingReply, EngineError, FinishReason, Finished, GenerateRequest, TokenOutput, TokenStream,
     embedding_reply, token_stream,
 };
+use crossbeam_channel::{Sender, bounded};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::*;
+use crate::{open_request::Asked, requests::AddError};
 
 #[derive(Debug, PartialEq)]
 enum Call {
@@ -52,7 +53,9 @@ impl Core for Script {
         self.calls.borrow_mut().push(Call::Abort(ids.to_vec()));
         Ok(())
     }
+}
 
+impl SteppedCore for Script {
     fn step(&mut self) -> Result<Step, Fatal> {
         self.calls.borrow_mut().push(Call::Step);
         self.steps.pop_front().expect("no step is scripted")()
@@ -62,14 +65,14 @@ impl Core for Script {
 /// A loop over a script, and the gateway's side of it.
 struct Stage {
     active: Arc<AtomicUsize>,
-    queue: SyncSender<OpenRequest>,
+    queue: Sender<OpenRequest>,
     requests: Receiver<OpenRequest>,
     refusals: Vec<(u32, AddError)>,
 }
 
 impl Stage {
     fn new() -> Self {
-        let (queue, requests) = sync_channel(200);
+        let (queue, requests) = bounded(200);
         Self { active: Arc::default(), queue, requests, refusals: vec![] }
     }
 
@@ -98,7 +101,7 @@ impl Stage {
         }));
         let calls = Rc::default();
         let script = Script { calls: Rc::clone(&calls), steps: steps.into(), refusals: self.refusals };
-        let result = StepLoop::new(script, self.requests, Arc::default()).run();
+        let result = StepLoop::new(script, self.requests, Arc::new(Work::new(true))).run();
         (result, calls.take())
     }
 }

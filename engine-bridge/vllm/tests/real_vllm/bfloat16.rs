@@ -6,7 +6,7 @@ use blindllama_engine::{Engine as _, FinishReason};
 use blindllama_engine_vllm::{Device, PythonEnvironment, VllmEngine, VllmSettings};
 use serde_json::json;
 
-use crate::{collect, greedy, models, run_apart};
+use crate::{collect, greedy, helper, models, own_process, run_apart};
 
 #[test]
 fn the_first_tokens_may_be_few() {
@@ -27,6 +27,8 @@ async fn part_few_tokens() {
         adapters: Vec::new(),
         engine_args: engine_args.as_object().unwrap().clone(),
         queue: 16,
+        own_process: own_process(),
+        helper: helper(),
         device: Device::Cpu,
     })
     .unwrap();

@@ -1,0 +1,66 @@
+//! The engine thread's loop where the engine runs in processes of its own: requests out to them, and their outputs back, whichever
+//! comes first. Another thread waits for the outputs.
+
+use std::{sync::Arc, time::Duration};
+
+use blindllama_engine::Work;
+use crossbeam_channel::{Receiver, select_biased};
+
+use crate::{
+    open_request::{OpenRequest, Output},
+    outputs::RequestId,
+    requests::{Core, Fatal, Requests},
+};
+
+/// What one step of one process made, for each request concerned.
+pub(crate) type Outputs = Vec<(RequestId, Output)>;
+
+/// The loop's state.
+pub(crate) struct RelayLoop<C> {
+    requests: Requests<C>,
+    queue: Receiver<OpenRequest>,
+    outputs: Receiver<Result<Outputs, Fatal>>,
+    work: Arc<Work>,
+}
+
+impl<C: Core> RelayLoop<C> {
+    pub(crate) fn new(core: C, queue: Receiver<OpenRequest>, outputs: Receiver<Result<Outputs, Fatal>>, work: Arc<Work>) -> Self {
+        Self { requests: Requests::new(core), queue, outputs, work }
+    }
+
+    /// Relays until the queue's sender is dropped.
+    ///
+    /// # Errors
+    /// [`Fatal`] if the engine can no longer be used.
+    pub(crate) fn run(&mut self) -> Result<(), Fatal> {
+        loop {
+            // Outputs first, so that a flood of requests cannot hold up those that run.
+            select_biased! {
+                recv(self.outputs) -> outputs => match outputs {
+                    Ok(outputs) => self.deliver(outputs?)?,
+                    // The thread that reads them has ended without a word.
+                    Err(_) => return Err(Fatal::NoOutputs),
+                },
+                recv(self.queue) -> request => match request {
+                    Ok(request) => drop(self.requests.add(request)?),
+                    Err(_) => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Ends all streams that are still open, and gives the engine back.
+    pub(crate) fn into_core(self) -> C {
+        self.requests.core
+    }
+
+    fn deliver(&mut self, outputs: Outputs) -> Result<(), Fatal> {
+        self.work.stepped(!outputs.is_empty(), Duration::ZERO);
+        self.requests.deliver(outputs)?;
+        // While requests run outputs come, so that those which nobody waits for are found within a step.
+        self.requests.abort_closed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

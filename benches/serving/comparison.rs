@@ -12,6 +12,7 @@ use crate::{
     table::{Column, Row},
 };
 
+/// With the engine in the gateway's process, and in one of its own.
 const GATEWAYS: [Kind; 2] = [Kind::Gateway, Kind::GatewayApart];
 const PEERS: [Kind; 4] = [
     Kind::Serve(Threads::Default),
@@ -20,8 +21,9 @@ const PEERS: [Kind; 4] = [
     Kind::RustFrontEnd(Threads::All),
 ];
 /// Both of vLLM's servers as they are by default, for what takes long.
-const DEFAULTS: [Kind; 4] =
-    [Kind::Gateway, Kind::GatewayApart, Kind::Serve(Threads::Default), Kind::RustFrontEnd(Threads::Default)];
+const DEFAULTS: [Kind; 3] = [Kind::Gateway, Kind::Serve(Threads::Default), Kind::RustFrontEnd(Threads::Default)];
+
+const TINY_CHAT: &str = "tiny-chat";
 
 /// A server's first load is slower than all others, and its memory grows with it.
 const WARM_UP: Load = Load { clients: 16, tokens: 32, answers: 4, stream: true };
@@ -40,7 +42,7 @@ impl<'a> Comparison<'a> {
 
     /// Measures, and reports each figure as soon as it is there.
     pub(crate) async fn run(&self, report: &mut Report) {
-        let tiny = self.model.name == "tiny-chat";
+        let tiny = self.model.name == TINY_CHAT;
         let wants = |case| tiny && self.arguments.wants(case);
         // Nothing of it goes by the numbers' format.
         if wants("alone") && self.model.dtype == "float32" {
@@ -75,7 +77,9 @@ impl<'a> Comparison<'a> {
     async fn start(&self) -> Vec<Server> {
         let peers: &[_] = if self.arguments.without_peers { &[] } else { &PEERS };
         let mut servers = Vec::new();
-        for kind in GATEWAYS.iter().chain(peers) {
+        // What the engine's own process costs is what the tiny model shows.
+        let gateways = if self.model.name == TINY_CHAT { &GATEWAYS[..] } else { &GATEWAYS[..1] };
+        for kind in gateways.iter().chain(peers) {
             let server = Server::start(*kind, self.model).await;
             eprintln!("{} {} {}: ready", self.model.name, self.model.dtype, kind.name());
             WARM_UP.measure(&server).await;
@@ -139,7 +143,7 @@ impl<'a> Comparison<'a> {
 
     /// Starts servers alone on the machine, again and again.
     async fn alone(&self, report: &mut Report) {
-        let kinds: &[_] = if self.arguments.without_peers { &GATEWAYS } else { &DEFAULTS };
+        let kinds: &[_] = if self.arguments.without_peers { &DEFAULTS[..1] } else { &DEFAULTS };
         let mut figures: [Vec<Vec<f64>>; 2] = [vec![Vec::new(); kinds.len()], vec![Vec::new(); kinds.len()]];
         for round in 0..=self.arguments.rounds {
             for (index, kind) in kinds.iter().enumerate() {

@@ -46,20 +46,15 @@ def _load(arguments, settings):
     renderer = renderer_from_config(config)
     inputs = InputProcessor(config, renderer)
     core = blindllama_processes.Processes(config) if settings["own_process"] else _CoreHere(config)
+    # What a model that reads pictures was tried with.
+    core.call("reset_mm_cache")
     _remember_end_of_sequence(renderer)
 
     task = _task(core.call("get_supported_tasks")[0])
     if adapters and task != "generate":
         raise ValueError("adapters are served with a model that generates, and this one makes embeddings")
     adapter_requests = blindllama_adapters.load(core.call, adapters)
-    prepare = _preparing(inputs, task, adapter_requests)
-    client_errors = (ValueError, VLLMClientError)
-    if settings["own_process"]:
-        engine = blindllama_processes.EngineApart(core, lambda *asked: (prepare(*asked),), client_errors, core.shutdown)
-    else:
-        here = core.core
-        preprocess = here.preprocess_add_request
-        engine = blindllama_core.EngineHere(here, lambda *asked: preprocess(prepare(*asked)), client_errors, core.shutdown)
+    engine = core.engine(_preparing(inputs, task, adapter_requests), (ValueError, VLLMClientError))
     if task == "generate":
         _warm_up_constraints(engine, core.count)
     return engine, json.dumps(_description(config, task) | {"processes": core.call("process_state")})
@@ -76,11 +71,16 @@ class _CoreHere:
 
         blindllama_guards.guard(config)
         self._client = InprocClient(config, Executor.get_class(config), log_stats=False)
-        self.core = self._client.engine_core
-        self.shutdown = self._client.shutdown
+        self._core = self._client.engine_core
 
     def call(self, method, *arguments):
-        return [getattr(self.core, method)(*arguments)]
+        return [getattr(self._core, method)(*arguments)]
+
+    def engine(self, prepare, client_errors):
+        preprocess = self._core.preprocess_add_request
+        return blindllama_core.EngineHere(
+            self._core, lambda *asked: preprocess(prepare(*asked)), client_errors, self._client.shutdown
+        )
 
 
 def _check_device(device):

@@ -43,6 +43,9 @@ class Processes:
         """Calls a method of each EngineCore, before anybody reads outputs; gives what each of them returned."""
         return self._loop.run_until_complete(self._client.call_utility_all_async(method, *arguments))
 
+    def engine(self, prepare, client_errors):
+        return EngineApart(self, lambda *asked: (prepare(*asked),), client_errors, self.shutdown)
+
     def add_request(self, request):
         self._send(self._client.add_request_async(request))
 

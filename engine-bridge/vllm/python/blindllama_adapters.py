@@ -81,11 +81,19 @@ def _refusing_what_is_missing(preprocess):
     """Where vLLM itself finds that an adapter is missing, the step fails, and the engine with it; here, the one request does."""
 
     def preprocess_add_request(self, request):
-        if request.lora_request is not None and request.lora_request.lora_int_id not in self.list_loras():
+        if request.lora_request is not None and request.lora_request.lora_int_id not in _loaded(self):
             raise RuntimeError("vLLM has dropped an adapter")
         return preprocess(self, request)
 
     return preprocess_add_request
+
+
+def _loaded(core):
+    """Where the EngineCore has its own process, requests are taken in while it steps: adapters may change places meanwhile."""
+    for _ in range(100):
+        with contextlib.suppress(RuntimeError):
+            return core.list_loras()
+    return core.list_loras()
 
 
 def _leave_the_last_layer_alone():

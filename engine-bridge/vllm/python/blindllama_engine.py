@@ -40,9 +40,11 @@ def _load(arguments, settings):
     arguments["structured_outputs_config"] = StructuredOutputsConfig(**arguments["structured_outputs_config"])
     if adapters:
         arguments |= blindllama_adapters.engine_args(adapters, arguments)
-    _inspect_models_here()
+    blindllama_guards.inspect_models_here()
     # The context in which `vllm serve` chooses its defaults (how many sequences run at a time, for one).
     config = EngineArgs(**arguments).create_engine_config(UsageContext.OPENAI_API_SERVER)
+    # vLLM has the loader of other processes put libraries before all others, which no process of the gateway's is started with.
+    os.environ.pop("LD_PRELOAD", None)
     renderer = renderer_from_config(config)
     inputs = InputProcessor(config, renderer)
     core = blindllama_processes.Processes(config) if settings["own_process"] else _CoreHere(config)
@@ -140,14 +142,6 @@ def _description(config, task):
     }
 
 
-def _inspect_models_here():
-    """vLLM looks at a model's class in another process, so that no GPU is set up before workers are forked. None are forked here,
-    and that process would import everything once more, for nothing: its answer is cached nowhere that outlives a launch."""
-    from vllm.model_executor.models import registry
-
-    registry._run_in_subprocess = lambda inspect: inspect()
-
-
 def _remember_end_of_sequence(renderer):
     """vLLM asks its tokenizer for it at each request, which takes longer than all of the request's other parameters."""
     token = renderer.get_eos_token_id()
@@ -172,7 +166,8 @@ def _warm_up_constraints(engine, cores):
         if refused is not None:
             logging.getLogger("blindllama").warning("structured outputs do not work with this model: %s", refused[1])
             return
-    engine.finish_all()
+    if not engine.finish_all():
+        logging.getLogger("blindllama").warning("structured outputs do not work with this model")
 
 
 def _task(supported):

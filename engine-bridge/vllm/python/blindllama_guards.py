@@ -1,12 +1,13 @@
-"""What keeps vLLM from doing harm, in the process that an EngineCore runs in: the gateway's, or one of the engine's own."""
+"""What keeps vLLM from doing harm, in each process that computes: the gateway's, or the engine's own."""
 
+import contextlib
 import os
 
 import blindllama_adapters
 
 
 def guard(config):
-    """Before the EngineCore of `config`, a `VllmConfig`, is made."""
+    """Before the EngineCore of `config`, a `VllmConfig`, or a worker of it, is made."""
     import torch
     from vllm.v1.engine.core import EngineCore
     from vllm.v1.structured_output.backend_guidance import GuidanceBackend, GuidanceGrammar
@@ -18,8 +19,19 @@ def guard(config):
         blindllama_adapters.guard(config.device_config.device_type)
     _fail_what_is_given_up(GuidanceGrammar)
     _fail_what_panics(GuidanceBackend)
+    _fail_requests_that_panic(EngineCore)
+    # Set anew whenever a configuration is made or arrives (see `blindllama_engine.py`).
+    os.environ.pop("LD_PRELOAD", None)
     # What is asked of an EngineCore, as vLLM's own calls are, wherever it runs.
     EngineCore.process_state = lambda _: [torch.get_num_threads(), _mapped()]
+
+
+def inspect_models_here():
+    """vLLM looks at a model's class in another process, so that no GPU is set up before workers are forked. None are forked here,
+    and that process would import everything once more, for nothing: its answer is cached nowhere that outlives a launch."""
+    from vllm.model_executor.models import registry
+
+    registry._run_in_subprocess = lambda inspect: inspect()
 
 
 def _mapped():
@@ -67,11 +79,28 @@ def _fail_what_panics(backend):
     compile_grammar = backend.compile_grammar
 
     def guarded(self, *arguments, **keywords):
-        try:
+        with _panics_as_errors():
             return compile_grammar(self, *arguments, **keywords)
-        except Exception:
-            raise
-        except BaseException as panic:
-            raise RuntimeError(type(panic).__name__) from None
 
     backend.compile_grammar = guarded
+
+
+def _fail_requests_that_panic(engine_core):
+    """The same for whatever else is done with a request before it is scheduled."""
+    preprocess = engine_core.preprocess_add_request
+
+    def guarded(self, request):
+        with _panics_as_errors():
+            return preprocess(self, request)
+
+    engine_core.preprocess_add_request = guarded
+
+
+@contextlib.contextmanager
+def _panics_as_errors():
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as panic:
+        raise RuntimeError(type(panic).__name__) from None

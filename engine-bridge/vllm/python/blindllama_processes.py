@@ -5,7 +5,10 @@ same isolated interpreter (`src/helper_process.rs`).
 """
 
 import asyncio
+import functools
+import logging
 import multiprocessing
+import os
 import sys
 
 import blindllama_core
@@ -19,6 +22,10 @@ def run_this_program(arguments):
     resolves: another program that takes its place on the disk is not started."""
     multiprocessing.set_executable("/proc/self/exe")
     multiprocessing.util._args_from_interpreter_flags = lambda: list(arguments)
+
+
+# `vllm.v1.engine.FinishReason.ERROR`.
+_ERROR = 3
 
 
 class Processes:
@@ -41,7 +48,17 @@ class Processes:
 
     def call(self, method, *arguments):
         """Calls a method of each EngineCore, before anybody reads outputs; gives what each of them returned."""
-        return self._loop.run_until_complete(self._client.call_utility_all_async(method, *arguments))
+        return self._loop.run_until_complete(self._call(method, arguments))
+
+    async def _call(self, method, arguments):
+        calling = asyncio.ensure_future(self._client.call_utility_all_async(method, *arguments))
+        # Where a process dies this ends, and nobody answers the call.
+        reading = self._client.resources.output_queue_task
+        await asyncio.wait({calling, reading}, return_when=asyncio.FIRST_COMPLETED)
+        if not calling.done():
+            calling.cancel()
+            raise RuntimeError("a process of the engine has died while the model was loaded")
+        return calling.result()
 
     def engine(self, prepare, client_errors):
         return EngineApart(self, lambda *asked: (prepare(*asked),), client_errors, self.shutdown)
@@ -83,42 +100,82 @@ class EngineApart(blindllama_core.Engine):
         return blindllama_records.records(self._core.outputs())
 
     def finish_all(self):
-        """Until an answer has ended from each of the processes, which have been given one."""
-        unfinished = self._core.count
-        while unfinished:
-            unfinished -= sum(output.finish_reason is not None for output in self._core.outputs())
+        """Until an answer has ended from each of the processes, which have been given one. Says whether none of them failed."""
+        ended = []
+        while len(ended) < self._core.count:
+            ended += [output.finish_reason for output in self._core.outputs() if output.finish_reason is not None]
+        return not any(int(reason) == _ERROR for reason in ended)
 
 
-def serve(pipe_handle, tracker_fd):
+def serve(pipe_handle, tracker_fd, arguments):
     """What another process does that `multiprocessing` started: to run an EngineCore, a worker of one, or what balances them."""
     # Python's own arguments of such a process, which it asks for.
     sys.argv = ["", "--multiprocessing-fork"]
-    blindllama_silence.seal()
+    run_this_program(arguments)
+    blindllama_guards.inspect_models_here()
     _guard_engine_cores()
+    _guard_workers()
     from multiprocessing.spawn import spawn_main
 
     spawn_main(pipe_handle=pipe_handle, tracker_fd=tracker_fd)
 
 
 def _guard_engine_cores():
-    from vllm.v1.engine import core
+    from vllm.v1.engine.core import DPEngineCoreProc, EngineCoreProc
 
-    run = core.EngineCoreProc.run_engine_core
-
-    def run_guarded(*arguments, **named):
-        blindllama_silence.unseal()
-        blindllama_guards.guard(named["vllm_config"])
-        run(*arguments, **named)
-
-    core.EngineCoreProc.run_engine_core = staticmethod(run_guarded)
-    for kind in (core.EngineCoreProc, core.DPEngineCoreProc):
+    EngineCoreProc.run_engine_core = staticmethod(_guarded(EngineCoreProc.run_engine_core))
+    EngineCoreProc.process_input_sockets = _ending_the_process(EngineCoreProc.process_input_sockets)
+    for kind in (EngineCoreProc, DPEngineCoreProc):
         kind.run_busy_loop = _sealed(kind.run_busy_loop)
+
+
+def _guard_workers():
+    from vllm.v1.executor.multiproc_executor import WorkerProc
+
+    WorkerProc.worker_main = staticmethod(_guarded(WorkerProc.worker_main))
+    WorkerProc.worker_busy_loop = _sealed(WorkerProc.worker_busy_loop)
+
+
+def _guarded(main):
+    # Under its name: a process that is guarded has others started with it, which look it up.
+    @functools.wraps(main)
+    def run(*arguments, **named):
+        try:
+            blindllama_guards.guard(named["vllm_config"])
+        except Exception:
+            logging.getLogger("blindllama").exception("the engine is not started")
+            raise
+        return main(*arguments, **named)
+
+    return run
 
 
 def _sealed(loop):
     def run(self):
-        blindllama_silence.seal()
+        _seal()
         return loop(self)
+
+    return run
+
+
+def _seal():
+    """From here on requests come, and native libraries may print them."""
+    blindllama_silence.seal()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
+def _ending_the_process(read):
+    """An EngineCore whose thread that takes requests is gone would keep all of them waiting."""
+
+    def run(*arguments):
+        try:
+            read(*arguments)
+        finally:
+            logging.getLogger("blindllama").error("an engine has stopped to take requests")
+            os._exit(1)
 
     return run
 

@@ -57,8 +57,11 @@ def quieten(relay):
 
 
 def _text(record):
+    """The message, and the exception that it is about: while a model is loaded, it is the reason why it is not."""
+    error = record.exc_info[1] if record.exc_info else None
     try:
-        return record.getMessage()
+        message = record.getMessage()
+        return message if error is None else f"{message.rstrip('.')}: {type(error).__name__}: {error}"
     except Exception as error:
         return f"(a log message that does not format: {type(error).__name__})"
 
@@ -67,9 +70,3 @@ def seal():
     """From here on requests come: log messages stay inside."""
     global _loading
     _loading = False
-
-
-def unseal():
-    """In a process that has been started to load a model, until it has done so: no request has come yet."""
-    global _loading
-    _loading = True

@@ -55,8 +55,8 @@ fn descriptor(text: &str) -> Result<i32, NoHelper> {
 /// Why such a process did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum HelperError {
-    /// The process could not be tied to the life of the one that started it.
-    #[error("the kernel refuses to end this process with the gateway: {0}")]
+    /// The process could not be tied to the life of the one that started it, or got no session of its own.
+    #[error("the kernel refuses to end this process with the gateway, and by nothing else: {0}")]
     Orphan(#[from] rustix::io::Errno),
     /// The interpreter did not start.
     #[error("Python did not start: {0}")]
@@ -66,19 +66,27 @@ pub enum HelperError {
     Python(String),
 }
 
-/// Does it, in this process, which should do nothing else and has no interpreter yet. Gives the exit status that Python wants.
+/// Does it, in this process, which should do nothing else and has no interpreter yet. `arguments` are those that this program is
+/// started with for such a process, which may start others. Gives the exit status that Python wants.
 ///
 /// # Errors
 /// [`HelperError`].
-pub fn run_helper(python: &PythonEnvironment, helper: Helper) -> Result<u8, HelperError> {
-    // Without the gateway it would hold the model's memory, and prompts, with nobody to serve.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+pub fn run_helper(python: &PythonEnvironment, helper: Helper, arguments: &[String]) -> Result<u8, HelperError> {
+    if matches!(helper, Helper::Spawned { .. }) {
+        // Without the gateway it would hold the model's memory, and prompts, with nobody to serve. The kernel goes by the thread that
+        // started it, which is the engine's: it ends last. Who cleans up is to outlive the others.
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    }
+    // Ctrl-C is for the gateway, which has answers to finish.
+    rustix::process::setsid()?;
     interpreter::start(python).map_err(|error: InterpreterError| HelperError::Interpreter(error.to_string()))?;
     Python::attach(|py| {
         let ended = glue::install(py).and_then(|()| {
             let processes = py.import("blindllama_processes")?;
             match helper {
-                Helper::Spawned { pipe_handle, tracker_fd } => processes.call_method1("serve", (pipe_handle, tracker_fd)),
+                Helper::Spawned { pipe_handle, tracker_fd } => {
+                    processes.call_method1("serve", (pipe_handle, tracker_fd, arguments))
+                }
                 Helper::ResourceTracker { pipe_handle } => processes.call_method1("track_resources", (pipe_handle,)),
             }
         });

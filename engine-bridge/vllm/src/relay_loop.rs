@@ -4,13 +4,16 @@
 use std::{sync::Arc, time::Duration};
 
 use blindllama_engine::Work;
-use crossbeam_channel::{Receiver, select_biased};
+use crossbeam_channel::{Receiver, after, never, select_biased};
 
 use crate::{
     open_request::{OpenRequest, Output},
     outputs::RequestId,
     requests::{Core, Fatal, Requests},
 };
+
+/// How often requests that nobody waits for are looked for while no outputs come: steps that only read a long prompt give none.
+const LOOK_FOR_CLOSED: Duration = Duration::from_millis(50);
 
 /// What one step of one process made, for each request concerned.
 pub(crate) type Outputs = Vec<(RequestId, Output)>;
@@ -34,6 +37,7 @@ impl<C: Core> RelayLoop<C> {
     /// [`Fatal`] if the engine can no longer be used.
     pub(crate) fn run(&mut self) -> Result<(), Fatal> {
         loop {
+            let look = if self.requests.running() > 0 { after(LOOK_FOR_CLOSED) } else { never() };
             // Outputs first, so that a flood of requests cannot hold up those that run.
             select_biased! {
                 recv(self.outputs) -> outputs => match outputs {
@@ -45,6 +49,7 @@ impl<C: Core> RelayLoop<C> {
                     Ok(request) => drop(self.requests.add(request)?),
                     Err(_) => return Ok(()),
                 },
+                recv(look) -> _ => self.requests.abort_closed()?,
             }
         }
     }
@@ -57,7 +62,6 @@ impl<C: Core> RelayLoop<C> {
     fn deliver(&mut self, outputs: Outputs) -> Result<(), Fatal> {
         self.work.stepped(!outputs.is_empty(), Duration::ZERO);
         self.requests.deliver(outputs)?;
-        // While requests run outputs come, so that those which nobody waits for are found within a step.
         self.requests.abort_closed()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 pub(crate) trait Core {
     /// Hands a request over to the scheduler.
     fn add(&mut self, id: RequestId, asked: &Asked) -> Result<(), AddError>;
-    /// Frees requests; those that are unknown or finished are ignored. They give no further output.
+    /// Frees requests, or has that done where the engine has processes of its own; those that are unknown or finished are ignored.
     fn abort(&mut self, ids: &[RequestId]) -> Result<(), Fatal>;
 }
 
@@ -84,7 +84,8 @@ impl<C: Core> Requests<C> {
             return Ok(());
         }
         self.core.abort(ids)?;
-        // After the engine: whoever sees the count at zero may rely on the engine's memory being free.
+        // After the engine: whoever sees the count at zero may rely on the engine's memory being free, unless it has processes of
+        // its own, which learn of it on their next step.
         for id in ids {
             self.running.remove(id);
         }

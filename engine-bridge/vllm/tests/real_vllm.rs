@@ -126,7 +126,7 @@ fn part_engine_process() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let program = std::env::args().skip_while(|argument| argument != "-c").nth(1).unwrap();
     let python = PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap();
-    let status = run_helper(&python, program.parse().unwrap()).unwrap();
+    let status = run_helper(&python, program.parse().unwrap(), &helper()).unwrap();
     // Python would wait for no thread of its own either.
     std::process::exit(status.into());
 }
@@ -162,6 +162,9 @@ fn start_with(model: PathBuf) -> VllmEngine {
     let mut engine_args = json!({"dtype": "float32", "max_model_len": 2048, "kv_cache_memory_bytes": 256 << 20});
     if model.ends_with(EMBEDDING_MODEL) {
         engine_args["runner"] = json!("pooling");
+        if own_process() {
+            engine_args["distributed_executor_backend"] = json!("mp");
+        }
     }
     VllmEngine::start(VllmSettings {
         python: PythonEnvironment::find(Path::new(env!("PYO3_PYTHON"))).unwrap(),
@@ -494,6 +497,9 @@ async fn part_embeds() {
     let engine = start_with(models().join(EMBEDDING_MODEL));
     let embeds = EmbeddingModel { dimensions: 64, shortening: Shortening::None, lower_case: false };
     assert_eq!(engine.model().task, ModelTask::Embed(embeds));
+    if own_process() {
+        own_process::assert_workers_are_this_program();
+    }
 
     let prompts: Vec<Vec<u32>> = (1..100_u32).map(|length| (1..=length).map(|token| token * length % 1000).collect()).collect();
     let alone = engine.embed(embed(&prompts[40], None)).unwrap().await.unwrap();

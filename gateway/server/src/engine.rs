@@ -5,11 +5,11 @@ use std::{path::Path, process::ExitCode};
 use blindllama_engine_vllm::{AdapterSettings, Device, Helper, PythonEnvironment, VllmSettings, run_helper};
 use blindllama_gateway::config::{self, AdapterConfig, GatewayConfig};
 
-use crate::{error::GatewayError, logging, memory};
+use crate::{error::GatewayError, invocation::Invocation, memory};
 
 /// vLLM as the configuration describes it, in an environment that was measured.
-pub(crate) fn settings(config: &GatewayConfig, python: PythonEnvironment) -> VllmSettings {
-    let helper = ["engine-process".into(), "--python".into(), python.executable().to_string_lossy().into_owned()];
+pub(crate) fn settings(config: &GatewayConfig, python: PythonEnvironment, invocation: &Invocation) -> VllmSettings {
+    let helper = helper_arguments(python.executable(), invocation.logs_json());
     VllmSettings {
         python,
         model: config.model.path.clone(),
@@ -17,7 +17,7 @@ pub(crate) fn settings(config: &GatewayConfig, python: PythonEnvironment) -> Vll
         engine_args: config.engine.vllm.as_map().clone(),
         queue: config.engine.max_requests.get(),
         own_process: config.engine.own_process,
-        helper: helper.into(),
+        helper,
         device: match config.engine.device {
             config::Device::Cpu => Device::Cpu,
             config::Device::Cuda => Device::Cuda,
@@ -29,11 +29,17 @@ pub(crate) fn settings(config: &GatewayConfig, python: PythonEnvironment) -> Vll
 ///
 /// # Errors
 /// [`GatewayError`], of which nothing quotes content.
-pub(crate) fn run_process(python: &Path, helper: Helper) -> Result<ExitCode, GatewayError> {
+pub(crate) fn run_process(python: &Path, helper: Helper, log_json: bool) -> Result<ExitCode, GatewayError> {
     memory::keep_off_disk().map_err(GatewayError::CoreDumps)?;
-    logging::silence_all_else().map_err(GatewayError::StandardStreams)?;
-    let python = PythonEnvironment::find(python)?;
-    Ok(ExitCode::from(run_helper(&python, helper)?))
+    let arguments = helper_arguments(python, log_json);
+    Ok(ExitCode::from(run_helper(&PythonEnvironment::find(python)?, helper, &arguments)?))
+}
+
+/// The command line with which this program is a process of the engine, but for what Python adds.
+fn helper_arguments(python: &Path, log_json: bool) -> Vec<String> {
+    let mut arguments = vec!["engine-process".to_owned(), "--python".to_owned(), python.to_string_lossy().into_owned()];
+    arguments.extend(log_json.then(|| "--log-json".to_owned()));
+    arguments
 }
 
 fn adapter(AdapterConfig { name, path }: &AdapterConfig) -> AdapterSettings {

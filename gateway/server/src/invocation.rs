@@ -111,6 +111,11 @@ impl Invocation {
         Ok(Self { arguments, environment, ld_so_preload: "" })
     }
 
+    /// Whether log lines are to be JSON.
+    pub(crate) fn logs_json(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "--log-json")
+    }
+
     /// How `serve` would be started where `provision` was started like this: the same, but for the subcommand and the policy.
     pub(crate) fn of_serve(mut self) -> Self {
         let mut arguments = Vec::new();
@@ -249,6 +254,7 @@ mod tests {
         assert_eq!(started(&["--log-json", "provision", "--config", "c.toml", "--policy", "p"]).of_serve(), serve);
         assert_eq!(started(&["--log-json", "provision", "--policy=p", "--config", "c.toml"]).of_serve(), serve);
         assert_eq!(serve.clone().of_serve(), serve);
+        assert!(serve.logs_json() && !started(&["serve", "--config", "--log-json.toml"]).logs_json());
     }
 
     #[test]

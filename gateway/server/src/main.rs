@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         // There is nothing to say it with.
         return ExitCode::FAILURE;
     }
-    match run(arguments.command) {
+    match run(arguments) {
         Ok(status) => status,
         Err(error) => {
             tracing::error!("{}", error::with_causes(&error));
@@ -40,11 +40,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: cli::Command) -> Result<ExitCode, GatewayError> {
-    match command {
+fn run(arguments: cli::Arguments) -> Result<ExitCode, GatewayError> {
+    match arguments.command {
         cli::Command::Serve { config } => serve::serve(&config, &started()?)?,
         cli::Command::Provision { config, policy } => provision::provision(&config, &policy, started()?)?,
-        cli::Command::EngineProcess { python, helper, .. } => return engine::run_process(&python, helper),
+        cli::Command::EngineProcess { python, helper, .. } => return engine::run_process(&python, helper, arguments.log_json),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use std::{io, net::TcpListener, panic, path::Path, sync::Arc, thread};
 
 use blindllama_attest::{application::Manifest, binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array};
 use blindllama_attest_tpm::{ApplicationLog, Tpm, launch::Launch, measure::PackagesSnapshot};
-use blindllama_engine_vllm::{PythonEnvironment, VllmEngine};
+use blindllama_engine_vllm::{PythonEnvironment, VllmEngine, VllmSettings};
 use blindllama_gateway::{
     App, Limits, ServedModel,
     config::{Device, GatewayConfig},
@@ -55,7 +55,7 @@ impl Gateway {
         let code = MeasuredCode::measure(config, &python, invocation)?;
         let launch = Launch::begin(open_log(config, &tpm, firmware_log.as_deref())?)?.code(code.events)?;
 
-        let Loaded { engine, served, weights } = Loaded::load(config, python)?;
+        let Loaded { engine, served, weights } = Loaded::load(config, engine::settings(config, python, invocation))?;
         code.packages.unchanged().map_err(GatewayError::PackagesChanged)?;
         check_mapped_code(config, &code.packages, &engine)?;
         let model = MeasuredModel::new(&weights, served.template_source())?;
@@ -123,13 +123,13 @@ struct Loaded {
 
 impl Loaded {
     /// Hashes the model and its adapters while the engine starts, and compares them afterwards with what was there before.
-    fn load(config: &GatewayConfig, python: PythonEnvironment) -> Result<Self, GatewayError> {
+    fn load(config: &GatewayConfig, settings: VllmSettings) -> Result<Self, GatewayError> {
         let found = find_weights(&config.model)?;
         let loaded = thread::scope(|scope| {
             let hashing = scope.spawn(|| hash_weights(&found));
             tracing::info!("loading the model");
             let served = ServedModel::load(config.model.served_name(), &config.model.path)?;
-            let engine = VllmEngine::start(engine::settings(config, python))?;
+            let engine = VllmEngine::start(settings)?;
             let weights = hashing.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
             Ok::<_, GatewayError>(Self { engine, served, weights })
         })?;

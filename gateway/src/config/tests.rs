@@ -259,6 +259,7 @@ fn what_changes_the_meaning_is_measured() {
         ("[model]", "[http.cors]\nallow_origins = [\"*\"]\n[model]"),
         ("\"cpu\"", "\"cuda\""),
         ("\"cpu\"", "\"cpu\"\nmax_requests = 1"),
+        ("\"cpu\"", "\"cpu\"\nown_process = true"),
         ("[tpm]", "[tpm]\npcrs = [14, 15]"),
         ("[tpm]", "[limits.structured]\nregex_bytes = 7\n[tpm]"),
         ("[engine]", "[[model.adapters]]\nname = \"x\"\npath = \"adapters/x\"\n[engine]"),

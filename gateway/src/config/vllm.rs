@@ -19,7 +19,7 @@ impl VllmArguments {
 }
 
 /// Numbers, types and switches of the computation, its memory and its schedule.
-const ALLOWED: [&str; 40] = [
+const ALLOWED: [&str; 41] = [
     "async_scheduling",
     "attention_backend",
     "block_size",
@@ -27,6 +27,7 @@ const ALLOWED: [&str; 40] = [
     "convert",
     "cpu_offload_gb",
     "cudagraph_capture_sizes",
+    "data_parallel_size",
     "disable_custom_all_reduce",
     "disable_sliding_window",
     "dtype",

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `<entry>/…` | a file below an entry of the module search path, by the name that the engine gives the entry: `stdlib/…`, `site-packages/…` |
 //! | `<entry>` | an entry that is a file itself, such as a zipped standard library |
-//! | `interpreter` | the interpreter's executable, which helper processes run |
+//! | `interpreter` | the interpreter's executable, whose place says where all others are; the gateway runs it for nothing |
 //! | `lib/<file name>` | a native library from elsewhere: mapped into this process when the snapshot was taken (the gateway's own libraries, libpython, the dynamic loader), or listed in the configuration. Another one with the same file name is `lib/<file name>#2`, and so on, in the order of their digests |
 
 use std::{

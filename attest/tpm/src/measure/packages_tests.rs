@@ -170,6 +170,19 @@ fn code_that_is_mapped_later_is_found_unless_it_was_listed() {
 }
 
 #[test]
+fn code_of_another_process_is_measured_by_what_it_says_of_itself() {
+    let environment = Environment::new();
+    let snapshot = environment.snapshot().expect("is measurable");
+    let own = std::fs::read("/proc/self/maps").expect("is readable");
+    assert_eq!(snapshot.unmeasured_code_of(&own).expect("is understood"), Vec::<PathBuf>::new());
+    let planted = environment.write("planted.so", "code");
+    let line = format!("\n7f00-7f01 r-xp 00000000 fe:00 7 {}\n", planted.display());
+    let with_planted = [own, line.into_bytes()].concat();
+    assert_eq!(snapshot.unmeasured_code_of(&with_planted).expect("is understood"), [planted]);
+    assert!(matches!(snapshot.unmeasured_code_of(b"x\n"), Err(MeasureError::UnknownMaps { line: 1 })));
+}
+
+#[test]
 fn an_entry_may_be_a_file_and_must_be_there() {
     let environment = Environment::new();
     let archive = environment.write("python311.zip", "archive");

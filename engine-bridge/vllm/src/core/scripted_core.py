@@ -127,6 +127,10 @@ def engine(canary):
 
         def leak(self, text):
             logging.getLogger("vllm.loading").warning("%s", "shown while loading")
+            try:
+                raise ValueError("too little memory")
+            except ValueError:
+                logging.getLogger("vllm.loading").exception("failed to start")
             logging.getLogger("vllm.early").addHandler(logging.StreamHandler(sys.stderr))
             blindllama_silence.seal()
             leak(text)

@@ -121,6 +121,25 @@ fn what_nobody_waits_for_is_aborted_with_the_next_outputs() {
 }
 
 #[test]
+fn what_nobody_waits_for_is_aborted_without_outputs_too() {
+    let mut stage = Stage::new();
+    let dropped = stage.request();
+    stage.take_requests();
+    drop(dropped);
+    let (queue, active) = (stage.queue.clone(), Arc::clone(&stage.active));
+    let ends = std::thread::spawn(move || {
+        while active.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
+        drop(queue);
+    });
+    let (ended, calls) = stage.run();
+    ends.join().unwrap();
+    assert!(ended.is_ok());
+    assert_eq!(calls, [Call::Add(0), Call::Abort(vec![0])]);
+}
+
+#[test]
 fn outputs_come_before_requests() {
     let mut stage = Stage::new();
     let running = stage.request();

@@ -120,7 +120,12 @@ impl VllmCore {
         let threads = info.processes.first().map(|state| state.0);
         let processes = if settings.own_process { info.processes.len() } else { 0 };
         tracing::info!(version = info.version, dtype = info.dtype, threads, processes, "vLLM is loaded");
-        let mapped = info.processes.iter().take(processes).map(|state| bytes_of_latin_1(&state.1)).collect();
+        let mapped: Option<Vec<_>> = info.processes.iter().take(processes).map(|state| bytes_of_latin_1(&state.1)).collect();
+        // What is not reported cannot be checked.
+        let mapped = mapped.filter(|mapped| mapped.is_empty() != settings.own_process).ok_or_else(|| LoadError {
+            kind: "unexpected report".to_owned(),
+            message: "a process of the engine does not say which code is mapped into it".to_owned(),
+        })?;
         let adapters = settings.adapters.iter().map(|adapter| adapter.name.clone()).collect();
         Ok(LoadedCore { core: Self(Arc::new(core)), model: model_info(info, adapters), mapped })
     }
@@ -320,9 +325,9 @@ fn check_search_path(search_path: &[PathBuf], measured: &PythonEnvironment) -> R
     }
 }
 
-/// Latin-1 has the characters up to U+00FF, each a byte.
-fn bytes_of_latin_1(text: &str) -> Vec<u8> {
-    text.chars().filter_map(|character| u8::try_from(character).ok()).collect()
+/// Latin-1 has the characters up to U+00FF, each a byte. `None` for any other text.
+fn bytes_of_latin_1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|character| u8::try_from(character).ok()).collect()
 }
 
 fn load_error(py: Python<'_>, error: &PyErr) -> LoadError {

@@ -418,7 +418,8 @@ fn outputs_of_other_processes_are_read_until_they_have_died() {
 fn a_list_of_what_is_mapped_crosses_byte_for_byte() {
     let all: Vec<u8> = (0..=u8::MAX).collect();
     let text: String = attached(|py| PyBytes::new(py, &all).call_method1("decode", ("latin-1",)).unwrap().extract().unwrap());
-    assert_eq!(bytes_of_latin_1(&text), all);
+    assert_eq!(bytes_of_latin_1(&text), Some(all));
+    assert_eq!(bytes_of_latin_1("\u{100}"), None);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use blindllama_engine::{
     EmbedRequest, EmbeddingReply, Engine, EngineError, GenerateRequest, ModelInfo, TokenStream, Work, WorkDone, embedding_reply,
     token_stream,
 };
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::sync::watch;
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     interpreter::{self, InterpreterError},
     open_request::OpenRequest,
     private_folder::PrivateFolder,
+    queue::{Queue, Waiting, queue},
     relay_loop::{Outputs, RelayLoop},
     requests::Fatal,
     settings::VllmSettings,
@@ -74,8 +75,8 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct VllmEngine {
     model: ModelInfo,
-    /// `None` from shutdown on: dropping the sender is what ends the loop.
-    queue: RwLock<Option<Sender<OpenRequest>>>,
+    /// Closing it is what ends the loop.
+    queue: Queue,
     active: Arc<AtomicUsize>,
     work: Arc<Work>,
     exit: watch::Receiver<Option<Exit>>,
@@ -94,7 +95,7 @@ impl VllmEngine {
     pub fn start(settings: VllmSettings) -> Result<Self, StartError> {
         let private = PrivateFolder::new().map_err(|source| StartError::PrivateFolder { source })?;
         let private_folder = private.path().to_owned();
-        let (queue, requests) = bounded(settings.queue.max(1));
+        let (queue, requests) = queue(settings.queue.max(1));
         let (ready, loaded) = bounded(1);
         let (exit, exit_seen) = watch::channel(None);
         let (ends, ended) = bounded(0);
@@ -115,8 +116,8 @@ impl VllmEngine {
             })
             .map_err(StartError::Thread)?;
         let (model, mapped) = loaded.recv().map_err(|_| StartError::Lost)??;
-        let (queue, ended) = (RwLock::new(Some(queue)), Mutex::new(ended));
-        Ok(Self { model, queue, active: Arc::default(), work, exit: exit_seen, private_folder, mapped, ended })
+        let (active, ended) = (Arc::default(), Mutex::new(ended));
+        Ok(Self { model, queue, active, work, exit: exit_seen, private_folder, mapped, ended })
     }
 
     /// What the kernel says is mapped into each of the engine's own processes (`proc_pid_maps(5)`), as they said themselves when they
@@ -142,7 +143,7 @@ impl VllmEngine {
     /// Stops the loop after the step under way, ends all streams, and waits (blocking, up to 30 seconds) until vLLM has freed
     /// the model. Later calls do nothing.
     pub fn shutdown(&self) {
-        drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.queue.close();
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(SHUTDOWN_LIMIT) == Err(RecvTimeoutError::Timeout) {
             tracing::error!(limit_s = SHUTDOWN_LIMIT.as_secs(), "the engine did not shut down in time and is left behind");
@@ -150,12 +151,7 @@ impl VllmEngine {
     }
 
     fn queue(&self, request: OpenRequest) -> Result<(), EngineError> {
-        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
-        let queue = queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
-        queue.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => EngineError::Overloaded,
-            TrySendError::Disconnected(_) => EngineError::Stopped,
-        })
+        if self.is_alive() { self.queue.push(request) } else { Err(EngineError::Stopped) }
     }
 }
 
@@ -203,13 +199,7 @@ fn load(settings: &VllmSettings, private: &PrivateFolder) -> Result<LoadedCore, 
     VllmCore::load(settings, private.path()).map_err(|error: LoadError| StartError::Load(error.to_string()))
 }
 
-fn serve(
-    core: VllmCore,
-    own_process: bool,
-    requests: Receiver<OpenRequest>,
-    work: Arc<Work>,
-    exit: &watch::Sender<Option<Exit>>,
-) {
+fn serve(core: VllmCore, own_process: bool, requests: Waiting, work: Arc<Work>, exit: &watch::Sender<Option<Exit>>) {
     let announce = |ended: Result<(), Fatal>| {
         let end = match ended {
             Ok(()) => Exit::ShutDown,
@@ -221,22 +211,27 @@ fn serve(
         // Before the streams end: whoever sees its stream fail must not find the engine alive.
         exit.send_replace(Some(end));
     };
-    let core = if own_process {
-        let mut relay = RelayLoop::new(core.clone(), requests, read_outputs(core), work);
+    let (core, reader) = if own_process {
+        let (outputs, reader) = read_outputs(core.clone());
+        let mut relay = RelayLoop::new(core, requests, outputs, work);
         announce(relay.run());
-        relay.into_core()
+        (relay.into_core(), reader)
     } else {
         let mut steps = StepLoop::new(core, requests, work);
         announce(steps.run());
-        steps.into_core()
+        (steps.into_core(), None)
     };
     if let Err(error) = core.shutdown() {
         tracing::error!(%error, "vLLM did not shut down cleanly");
     }
+    // It ends with vLLM's client. A process that exits should have nobody in Python any more.
+    if reader.is_some_and(|reader| reader.join().is_err()) {
+        tracing::error!("the thread that reads the engine's outputs has panicked; this is a defect");
+    }
 }
 
 /// Reads outputs on a thread of its own, until there are none any more or nobody wants them.
-fn read_outputs(core: VllmCore) -> Receiver<Result<Outputs, Fatal>> {
+fn read_outputs(core: VllmCore) -> (Receiver<Result<Outputs, Fatal>>, Option<JoinHandle<()>>) {
     let (sender, outputs) = bounded(OUTPUTS_AHEAD);
     let read = move || {
         loop {
@@ -247,11 +242,11 @@ fn read_outputs(core: VllmCore) -> Receiver<Result<Outputs, Fatal>> {
             }
         }
     };
-    if let Err(error) = thread::Builder::new().name("outputs".to_owned()).spawn(read) {
+    let reader = thread::Builder::new().name("outputs".to_owned()).spawn(read).inspect_err(|error| {
         // Whoever receives finds that nobody sends.
         tracing::error!(%error, "the thread that reads the engine's outputs could not be started");
-    }
-    outputs
+    });
+    (outputs, reader.ok())
 }
 
 #[cfg(test)]
@@ -261,8 +256,8 @@ mod tests {
     use super::*;
 
     /// An engine without a thread behind it: what is queued stays queued.
-    fn engine(queue: usize) -> (VllmEngine, Receiver<OpenRequest>, watch::Sender<Option<Exit>>) {
-        let (queue, requests) = bounded(queue);
+    fn engine(room: usize) -> (VllmEngine, Waiting, watch::Sender<Option<Exit>>) {
+        let (queue, requests) = queue(room);
         let (exit, exit_seen) = watch::channel(None);
         let model = ModelInfo {
             task: ModelTask::Generate,
@@ -278,12 +273,8 @@ mod tests {
         };
         let ended = Mutex::new(bounded(0).1);
         let work = Arc::new(Work::new(true));
-        let (queue, private_folder) = (RwLock::new(Some(queue)), PathBuf::new());
-        (
-            VllmEngine { model, queue, active: Arc::default(), work, exit: exit_seen, private_folder, mapped: Vec::new(), ended },
-            requests,
-            exit,
-        )
+        let (active, private_folder, mapped) = (Arc::default(), PathBuf::new(), Vec::new());
+        (VllmEngine { model, queue, active, work, exit: exit_seen, private_folder, mapped, ended }, requests, exit)
     }
 
     fn request() -> GenerateRequest {
@@ -296,7 +287,7 @@ mod tests {
         let _first = engine.generate(request()).unwrap();
         assert_eq!(engine.generate(request()).unwrap_err(), EngineError::Overloaded);
         assert_eq!(engine.active_requests(), 1);
-        drop(requests.recv());
+        drop(requests.requests.recv());
         assert_eq!(engine.active_requests(), 0);
         assert!(engine.generate(request()).is_ok());
     }

@@ -18,6 +18,7 @@ mod log_relay;
 mod open_request;
 mod outputs;
 mod private_folder;
+mod queue;
 mod relay_loop;
 mod requests;
 mod settings;

@@ -7,8 +7,9 @@ use blindllama_engine::Work;
 use crossbeam_channel::{Receiver, after, never, select_biased};
 
 use crate::{
-    open_request::{OpenRequest, Output},
+    open_request::Output,
     outputs::RequestId,
+    queue::Waiting,
     requests::{Core, Fatal, Requests},
 };
 
@@ -21,17 +22,17 @@ pub(crate) type Outputs = Vec<(RequestId, Output)>;
 /// The loop's state.
 pub(crate) struct RelayLoop<C> {
     requests: Requests<C>,
-    queue: Receiver<OpenRequest>,
+    queue: Waiting,
     outputs: Receiver<Result<Outputs, Fatal>>,
     work: Arc<Work>,
 }
 
 impl<C: Core> RelayLoop<C> {
-    pub(crate) fn new(core: C, queue: Receiver<OpenRequest>, outputs: Receiver<Result<Outputs, Fatal>>, work: Arc<Work>) -> Self {
+    pub(crate) fn new(core: C, queue: Waiting, outputs: Receiver<Result<Outputs, Fatal>>, work: Arc<Work>) -> Self {
         Self { requests: Requests::new(core), queue, outputs, work }
     }
 
-    /// Relays until the queue's sender is dropped.
+    /// Relays until the queue is closed.
     ///
     /// # Errors
     /// [`Fatal`] if the engine can no longer be used.
@@ -45,7 +46,7 @@ impl<C: Core> RelayLoop<C> {
                     // The thread that reads them has ended without a word.
                     Err(_) => return Err(Fatal::NoOutputs),
                 },
-                recv(self.queue) -> request => match request {
+                recv(self.queue.requests) -> request => match request {
                     Ok(request) => drop(self.requests.add(request)?),
                     Err(_) => return Ok(()),
                 },
@@ -54,7 +55,7 @@ impl<C: Core> RelayLoop<C> {
         }
     }
 
-    /// Ends all streams that are still open, and gives the engine back.
+    /// Ends all streams that are still open, those of queued requests too, and gives the engine back.
     pub(crate) fn into_core(self) -> C {
         self.requests.core
     }

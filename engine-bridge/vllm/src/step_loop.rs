@@ -3,11 +3,12 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use blindllama_engine::Work;
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
 use crate::{
-    open_request::{OpenRequest, Output},
+    open_request::Output,
     outputs::{ProtocolError, RequestId},
+    queue::Waiting,
     requests::{Core, Fatal, Requests},
 };
 
@@ -49,17 +50,17 @@ enum Wait {
 /// The loop's state.
 pub(crate) struct StepLoop<C> {
     requests: Requests<C>,
-    queue: Receiver<OpenRequest>,
+    queue: Waiting,
     wait: Wait,
     work: Arc<Work>,
 }
 
 impl<C: SteppedCore> StepLoop<C> {
-    pub(crate) fn new(core: C, queue: Receiver<OpenRequest>, work: Arc<Work>) -> Self {
+    pub(crate) fn new(core: C, queue: Waiting, work: Arc<Work>) -> Self {
         Self { requests: Requests::new(core), queue, wait: Wait::ForRequest, work }
     }
 
-    /// Steps the engine until the queue's sender is dropped.
+    /// Steps the engine until the queue is closed.
     ///
     /// # Errors
     /// [`Fatal`] if the engine can no longer be used.
@@ -73,7 +74,7 @@ impl<C: SteppedCore> StepLoop<C> {
         Ok(())
     }
 
-    /// Ends all streams that are still open, and gives the engine back.
+    /// Ends all streams that are still open, those of queued requests too, and gives the engine back.
     pub(crate) fn into_core(self) -> C {
         self.requests.core
     }
@@ -81,12 +82,12 @@ impl<C: SteppedCore> StepLoop<C> {
     fn take_requests(&mut self) -> Result<ControlFlow<()>, Fatal> {
         for _ in 0..REQUESTS_PER_STEP {
             let next = match self.wait {
-                Wait::ForRequest => self.queue.recv().map_err(|_| TryRecvError::Disconnected),
-                Wait::Briefly => self.queue.recv_timeout(YIELD).map_err(|error| match error {
+                Wait::ForRequest => self.queue.requests.recv().map_err(|_| TryRecvError::Disconnected),
+                Wait::Briefly => self.queue.requests.recv_timeout(YIELD).map_err(|error| match error {
                     RecvTimeoutError::Timeout => TryRecvError::Empty,
                     RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
                 }),
-                Wait::No => self.queue.try_recv(),
+                Wait::No => self.queue.requests.try_recv(),
             };
             match next {
                 Ok(request) => {

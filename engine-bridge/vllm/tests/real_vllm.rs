@@ -17,8 +17,12 @@ mod own_process;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
-    sync::{Mutex, PoisonError},
+    process::{Command, Stdio},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -131,6 +135,9 @@ fn part_engine_process() {
     std::process::exit(status.into());
 }
 
+/// Several times what the longest takes on a slow machine.
+const PART_LIMIT: Duration = Duration::from_secs(600);
+
 fn run_with(part: &str, environment: &[(&str, &str)]) -> String {
     let model = model();
     assert!(model.join("config.json").is_file(), "there is no model at {}: run `make setup`", model.display());
@@ -139,8 +146,18 @@ fn run_with(part: &str, environment: &[(&str, &str)]) -> String {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", part, "--ignored", "--nocapture"]).env_remove("OMP_NUM_THREADS").envs(environment.iter().copied());
-    let output = command.output().unwrap();
+    let part_process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (ended, seen) = mpsc::channel::<()>();
+    let number = part_process.id().to_string();
+    // What hangs is ended, so that what it has printed is seen.
+    let watch = thread::spawn(move || {
+        let late = seen.recv_timeout(PART_LIMIT) == Err(RecvTimeoutError::Timeout);
+        late && Command::new("kill").args(["-KILL", &number]).status().unwrap().success()
+    });
+    let output = part_process.wait_with_output().unwrap();
+    drop(ended);
     let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(!watch.join().unwrap(), "{part} did not end within {PART_LIMIT:?}: {printed}");
     assert!(output.status.success(), "{part}: {printed}");
     printed.into_owned()
 }

@@ -462,8 +462,8 @@ fn leaks_a_canary_in_every_way() {
     assert!(matches!(core.add(9, &work(vec![902])), Err(AddError::Failed)));
 
     let (sender, stream) = token_stream(3);
-    let (queue, requests) = crossbeam_channel::bounded(1);
-    queue.try_send(OpenRequest::generate(request(vec![903]), sender, Arc::default())).unwrap();
+    let (queue, requests) = crate::queue::queue(1);
+    queue.push(OpenRequest::generate(request(vec![903]), sender, Arc::default())).unwrap();
     let fatal = StepLoop::new(core, requests, Arc::new(Work::new(true))).run().unwrap_err();
     tracing::error!(%fatal, ?fatal, "the engine has failed");
     let ends: Vec<_> = stream.collect().now_or_never().unwrap();

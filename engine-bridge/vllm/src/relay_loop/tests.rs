@@ -9,7 +9,12 @@ use crossbeam_channel::{Sender, bounded};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::*;
-use crate::{open_request::Asked, outputs::ProtocolError, requests::AddError};
+use crate::{
+    open_request::{Asked, OpenRequest},
+    outputs::ProtocolError,
+    queue::{Queue, queue},
+    requests::AddError,
+};
 
 #[derive(Debug, PartialEq)]
 enum Call {
@@ -35,7 +40,7 @@ impl Core for Noting {
 /// Both ends of a loop. What is sent before `run` lies ready when it begins.
 struct Stage {
     active: Arc<AtomicUsize>,
-    queue: Sender<OpenRequest>,
+    queue: Queue,
     outputs: Sender<Result<Outputs, Fatal>>,
     calls: Rc<RefCell<Vec<Call>>>,
     relay: RelayLoop<Noting>,
@@ -43,7 +48,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let ((queue, requests), (outputs, receiver)) = (bounded(8), bounded(8));
+        let ((queue, requests), (outputs, receiver)) = (queue(8), bounded(8));
         let calls = Rc::default();
         let relay = RelayLoop::new(Noting(Rc::clone(&calls)), requests, receiver, Arc::new(Work::new(false)));
         Self { active: Arc::default(), queue, outputs, calls, relay }
@@ -51,13 +56,13 @@ impl Stage {
 
     fn request(&self) -> TokenStream {
         let (sender, stream) = token_stream(8);
-        self.queue.try_send(OpenRequest::generate(GenerateRequest::new(vec![1], 8), sender, Arc::clone(&self.active))).unwrap();
+        self.queue.push(OpenRequest::generate(GenerateRequest::new(vec![1], 8), sender, Arc::clone(&self.active))).unwrap();
         stream
     }
 
     /// Takes in what is queued, without an end.
     fn take_requests(&mut self) {
-        for request in self.relay.queue.try_iter().collect::<Vec<_>>() {
+        for request in self.relay.queue.requests.try_iter().collect::<Vec<_>>() {
             assert!(self.relay.requests.add(request).unwrap());
         }
     }
@@ -68,8 +73,12 @@ impl Stage {
     }
 
     /// Closes the queue, and runs until the loop has seen it.
-    fn run(mut self) -> (Result<(), Fatal>, Vec<Call>) {
-        drop(self.queue);
+    fn run(self) -> (Result<(), Fatal>, Vec<Call>) {
+        self.queue.close();
+        self.run_to_the_end()
+    }
+
+    fn run_to_the_end(mut self) -> (Result<(), Fatal>, Vec<Call>) {
         let ended = self.relay.run();
         drop(self.relay.into_core());
         (ended, self.calls.take())
@@ -131,9 +140,9 @@ fn what_nobody_waits_for_is_aborted_without_outputs_too() {
         while active.load(Ordering::Relaxed) > 0 {
             std::thread::yield_now();
         }
-        drop(queue);
+        queue.close();
     });
-    let (ended, calls) = stage.run();
+    let (ended, calls) = stage.run_to_the_end();
     ends.join().unwrap();
     assert!(ended.is_ok());
     assert_eq!(calls, [Call::Add(0), Call::Abort(vec![0])]);
@@ -159,9 +168,13 @@ fn an_engine_that_fails_ends_all_streams() {
     let stream = stage.request();
     stage.take_requests();
     stage.outputs.try_send(Err(ProtocolError::Truncated.into())).unwrap();
-    let (ended, _) = stage.run();
+    let (late, queue) = (stage.request(), stage.queue.clone());
+    let (ended, _) = stage.run_to_the_end();
     assert!(matches!(ended, Err(Fatal::Protocol(ProtocolError::Truncated))), "{ended:?}");
     assert_eq!(collected(stream), [Err(EngineError::Stopped)]);
+    // The gateway's end of the queue lives on.
+    assert_eq!(collected(late), [Err(EngineError::Stopped)]);
+    drop(queue);
 }
 
 #[test]
@@ -170,9 +183,7 @@ fn a_reader_that_is_gone_is_a_failure() {
     let stream = stage.request();
     stage.take_requests();
     stage.outputs = bounded(0).0;
-    let queue = stage.queue.clone();
-    let (ended, _) = stage.run();
+    let (ended, _) = stage.run_to_the_end();
     assert!(matches!(ended, Err(Fatal::NoOutputs)), "{ended:?}");
     assert_eq!(collected(stream), [Err(EngineError::Stopped)]);
-    drop(queue);
 }

@@ -13,11 +13,14 @@ use blindllama_engine::{
     EmbedRequest, Embedding, EmbeddingReply, EngineError, FinishReason, Finished, GenerateRequest, TokenOutput, TokenStream,
     embedding_reply, token_stream,
 };
-use crossbeam_channel::{Sender, bounded};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::*;
-use crate::{open_request::Asked, requests::AddError};
+use crate::{
+    open_request::{Asked, OpenRequest},
+    queue::{Queue, queue},
+    requests::AddError,
+};
 
 #[derive(Debug, PartialEq)]
 enum Call {
@@ -28,7 +31,7 @@ enum Call {
 
 type Scripted = Box<dyn FnOnce() -> Result<Step, Fatal>>;
 
-/// Answers steps as scripted. The last one owns the queue's sender, so that the loop ends after it.
+/// Answers steps as scripted. The last one closes the queue, so that the loop ends after it.
 struct Script {
     calls: Rc<RefCell<Vec<Call>>>,
     steps: VecDeque<Scripted>,
@@ -65,21 +68,21 @@ impl SteppedCore for Script {
 /// A loop over a script, and the gateway's side of it.
 struct Stage {
     active: Arc<AtomicUsize>,
-    queue: Sender<OpenRequest>,
-    requests: Receiver<OpenRequest>,
+    queue: Queue,
+    requests: Waiting,
     refusals: Vec<(u32, AddError)>,
 }
 
 impl Stage {
     fn new() -> Self {
-        let (queue, requests) = bounded(200);
+        let (queue, requests) = queue(200);
         Self { active: Arc::default(), queue, requests, refusals: vec![] }
     }
 
     /// Queues a request for a prompt of one token.
     fn request(&self, token: u32) -> TokenStream {
         let (open, stream) = open_request(token, &self.active);
-        self.queue.try_send(open).unwrap();
+        self.queue.push(open).unwrap();
         stream
     }
 
@@ -87,7 +90,7 @@ impl Stage {
     fn embed(&self, token: u32) -> EmbeddingReply {
         let (sender, reply) = embedding_reply();
         let request = EmbedRequest { prompt: vec![token], dimensions: None, priority: 0, cache_salt: None };
-        self.queue.try_send(OpenRequest::embed(request, sender, Arc::clone(&self.active))).unwrap();
+        self.queue.push(OpenRequest::embed(request, sender, Arc::clone(&self.active))).unwrap();
         reply
     }
 
@@ -96,7 +99,7 @@ impl Stage {
         let queue = self.queue;
         let last = steps.pop().unwrap();
         steps.push(Box::new(move || {
-            drop(queue);
+            queue.close();
             last()
         }));
         let calls = Rc::default();
@@ -203,18 +206,22 @@ fn an_error_of_the_engine_ends_every_stream() {
     let active = Arc::clone(&stage.active);
     let (first, second) = (stage.request(10), stage.request(20));
     let (late, late_stream) = open_request(30, &active);
+    // The gateway's end lives on.
     let queue = stage.queue.clone();
+    let pushed = queue.clone();
     let (result, _) = stage.run(vec![
         gives(vec![(0, tokens(&[101]))], true),
         Box::new(move || {
-            queue.try_send(late).unwrap();
+            pushed.push(late).unwrap();
             died()()
         }),
+        idle(),
     ]);
     assert_eq!(result.unwrap_err().to_string(), "RuntimeError at core.py:1");
     assert_eq!(all(first), [Ok(tokens(&[101])), Err(EngineError::Stopped)]);
     assert_eq!(all(second), [Err(EngineError::Stopped)]);
     assert_eq!(all(late_stream), [Err(EngineError::Stopped)]);
+    drop(queue);
     assert_eq!(active.load(Ordering::Relaxed), 0);
 }
 

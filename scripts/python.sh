@@ -4,6 +4,7 @@
 #   scripts/python.sh [cpu|cuda]   .state/python: vLLM and what it needs, 6 GB (default: cpu)
 #   scripts/python.sh sdk          .state/sdk: the OpenAI and LangChain SDKs, for the end-to-end tests
 #   scripts/python.sh lock         writes the locked requirements anew from the *.in files
+#   scripts/python.sh check        compares the compiled code in .state/python with its sources
 #
 # Does nothing where an environment already matches its lock. From the environment:
 #   PYTHON            the interpreter to build on (default: python3); 3.11 to 3.13, with its shared library
@@ -18,6 +19,8 @@ readonly TORCH=2.13.0
 PYTHON=${PYTHON:-python3}
 # Gigabytes take their time: at a terminal uv shows how far it is.
 QUIET=--quiet
+# Packages are compiled once, here: the gateway reads compiled code and writes none (ADR 19). Python compares it with the source's hash.
+export UV_COMPILE_BYTECODE=1 PYC_INVALIDATION_MODE=CHECKED_HASH
 [[ ! -t 2 ]] || QUIET=
 
 say() { printf 'python: %s\n' "$*" >&2; }
@@ -56,9 +59,9 @@ install_uv() {
     mark_current "$STATE/uv" "$lock"
 }
 
-# What an environment is made of: its lock, the interpreter, and where torch came from.
+# What an environment is made of: its lock, the interpreter, where torch came from, and how it is compiled.
 fingerprint() {
-    { sha256sum <"$1"; "$PYTHON" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "${TORCH_INDEX_URL:-}"; } | sha256sum
+    { sha256sum <"$1"; "$PYTHON" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "${TORCH_INDEX_URL:-} $PYC_INVALIDATION_MODE"; } | sha256sum
 }
 
 is_current() { [[ -x $1/bin/python && -f $1/.lock.sha256 && $(<"$1/.lock.sha256") == "$(fingerprint "$2")" ]]; }
@@ -116,5 +119,6 @@ case ${1:-cpu} in
     cpu | cuda) sync "$STATE/python" "$LOCKS/requirements-${1:-cpu}.txt" ;;
     sdk) sync "$STATE/sdk" tests/python/requirements.txt ;;
     lock) lock ;;
-    *) fail "unknown: $1 (cpu, cuda, sdk or lock)" ;;
+    check) "$STATE/python/bin/python" -B scripts/compiled_code.py ;;
+    *) fail "unknown: $1 (cpu, cuda, sdk, lock or check)" ;;
 esac

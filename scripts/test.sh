@@ -14,6 +14,7 @@ timed() {
 
 timed "system packages" scripts/system_packages.sh
 timed "Python environment with vLLM" scripts/python.sh cpu
+timed "compiled code of the packages" scripts/python.sh check
 timed "Python clients for the tests" scripts/python.sh sdk
 timed "Node clients for the tests" scripts/node.sh
 timed "default model" scripts/model.sh

@@ -80,7 +80,7 @@ fn changes(machine: &Machine, honest: &Setup) -> [Changed; 5] {
         changed("config_not_allowed", other_config(honest), &[("added", "engine.vllm.max_model_len")]),
         changed("model_weights_not_allowed", other_model(machine, honest), &[("changed", "model.safetensors")]),
         changed("launch_not_allowed", other_command_line, &[("changed", "arguments[2]"), ("added", "environment.RUST_LOG")]),
-        changed("engine_packages_not_allowed", other_packages(machine, honest), &[("added", ".pyc"), ("added", "/planted.py")]),
+        changed("engine_packages_not_allowed", other_packages(machine, honest), &[("changed", ".pyc"), ("added", "/planted.py")]),
     ]
 }
 
@@ -122,7 +122,7 @@ pub fn packages_are_measured_file_by_file() {
         let found = measured(&copy);
         let changed: Vec<_> = found.lines().zip(expected.lines()).filter(|(found, expected)| found != expected).collect();
         assert!(matches!(changed[..], [(found, _)] if found.starts_with("engine_packages = ")), "{planted:?}: {changed:?}");
-        std::fs::remove_file(planted).expect("removes what was planted");
+        planted.remove();
     }
     assert_eq!(measured(&copy), expected);
 }
@@ -170,22 +170,41 @@ impl Environment {
         with(honest, "BLINDLLAMA_ENGINE__PYTHON", self.folder.join("bin/python").to_str().expect("text"))
     }
 
-    /// What Python would load instead of `isympy.py`, if it read compiled code from there.
-    fn plant_pyc(&self) -> PathBuf {
+    /// What Python loads instead of `isympy.py`.
+    fn plant_pyc(&self) -> Planted {
         let tag = self.version.replace("python", "cpython-").replace('.', "");
         self.plant(&format!("__pycache__/isympy.{tag}.pyc"))
     }
 
     /// What Python runs at its start, if it is not told otherwise.
-    fn plant_module(&self) -> PathBuf {
+    fn plant_module(&self) -> Planted {
         self.plant("sitecustomize.py")
     }
 
-    fn plant(&self, name: &str) -> PathBuf {
+    fn plant(&self, name: &str) -> Planted {
         let path = self.site_packages.join(name);
-        assert!(!path.exists(), "{} is there already", path.display());
+        let instead_of = path.canonicalize().ok();
+        if instead_of.is_some() {
+            std::fs::remove_file(&path).expect("removes the link");
+        }
         std::fs::write(&path, "planted").expect("writes");
-        path
+        Planted { path, instead_of }
+    }
+}
+
+#[derive(Debug)]
+struct Planted {
+    path: PathBuf,
+    instead_of: Option<PathBuf>,
+}
+
+impl Planted {
+    /// As it was before.
+    fn remove(self) {
+        std::fs::remove_file(&self.path).expect("removes what was planted");
+        if let Some(original) = self.instead_of {
+            link(&original, &self.path);
+        }
     }
 }
 
@@ -229,7 +248,7 @@ fn with(honest: &Setup, variable: &str, value: &str) -> Setup {
     setup
 }
 
-/// The same packages with one more module, and with compiled code planted beside an unchanged source.
+/// The same packages with one more module, and with other compiled code beside an unchanged source.
 fn other_packages(machine: &Machine, honest: &Setup) -> Setup {
     let environment = Environment::copy(machine);
     environment.plant_pyc();

@@ -1,7 +1,7 @@
 //! The other processes of an engine: this program, started by Python's `multiprocessing`.
 //!
-//! An interpreter of their own would read the environment, compiled code and `.pth` files that nobody measured; this program
-//! starts the one that the gateway has, with the same search path, and is measured itself.
+//! An interpreter of their own would read the environment and run `.pth` files; this program starts the one that the gateway has, with
+//! the same search path, and is measured itself.
 
 use std::str::FromStr;
 

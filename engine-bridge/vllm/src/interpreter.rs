@@ -12,9 +12,6 @@ use pyo3::ffi;
 
 use crate::environment::PythonEnvironment;
 
-/// Where Python looks for compiled code: a place where nobody, root included, can put any.
-pub(crate) const NO_PYCACHE: &str = "/dev/null/pycache";
-
 /// Why there is no interpreter.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InterpreterError {
@@ -29,8 +26,8 @@ pub(crate) enum InterpreterError {
 /// Starts this process's only interpreter on the calling thread, which becomes Python's main thread, and releases the GIL.
 ///
 /// The configuration is Python's isolated one (PEP 587): no environment variable, no user site, no signal handler, nothing of
-/// the working directory. The module search path is given and not looked for, `site` does not run (so no `.pth` file, no
-/// `sitecustomize`), and no compiled code is read: [`NO_PYCACHE`].
+/// the working directory. The module search path is given and not looked for, and `site` does not run (so no `.pth` file, no
+/// `sitecustomize`). Compiled code is read where it lies beside its source, among the files that were measured, and none is written.
 pub(crate) fn start(environment: &PythonEnvironment) -> Result<(), InterpreterError> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     let settings = Settings::new(environment)?;
@@ -50,7 +47,6 @@ struct Settings {
     executable: CString,
     prefix: CString,
     base_prefix: CString,
-    pycache: CString,
     search_path: Vec<Vec<u32>>,
 }
 
@@ -60,7 +56,6 @@ impl Settings {
             executable: bytes(environment.executable())?,
             prefix: bytes(environment.prefix())?,
             base_prefix: bytes(environment.base_prefix())?,
-            pycache: bytes(Path::new(NO_PYCACHE))?,
             search_path: environment.search_path().iter().map(|entry| wide(&entry.path)).collect::<Result<_, _>>()?,
         })
     }
@@ -123,7 +118,6 @@ unsafe fn set_paths(config: *mut ffi::PyConfig, settings: &Settings) -> Result<(
             (&raw mut (*config).exec_prefix, &settings.prefix),
             (&raw mut (*config).base_prefix, &settings.base_prefix),
             (&raw mut (*config).base_exec_prefix, &settings.base_prefix),
-            (&raw mut (*config).pycache_prefix, &settings.pycache),
         ] {
             check(ffi::PyConfig_SetBytesString(config, field, value.as_ptr()))?;
         }

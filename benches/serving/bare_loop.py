@@ -4,10 +4,11 @@
 
 Each line of standard input is a round: `PLACES PROMPT_TOKENS TOKENS ANSWERS`. The engine is stepped until each of PLACES places
 has given ANSWERS answers of TOKENS tokens (the first of them shorter, so that places do not go in step, as in load.rs); then
-the seconds that took are printed.
+are printed the seconds that took, and the median of those from adding a request to its first token.
 """
 
 import os
+import statistics
 import sys
 import time
 
@@ -39,6 +40,7 @@ class BareLoop:
         )
 
     def _add(self, place, answer, prompt_tokens, tokens):
+        self._waiting[place] = time.perf_counter()
         params = self._params(max_tokens=tokens, temperature=0.0, ignore_eos=True, detokenize=False)
         prompt = [3 + (place * 7 + answer * 13 + index) % 200 for index in range(prompt_tokens)]
         request = self._process(f"{place}:{answer}", prompt, params)
@@ -46,17 +48,20 @@ class BareLoop:
 
     def round(self, places, prompt_tokens, tokens, answers):
         started = time.perf_counter()
+        # When a place's request was added, until its first token is there.
+        self._waiting, first = {}, []
         for place in range(places):
             self._add(place, 0, prompt_tokens, -(-tokens * (place + 1) // places))
         while self._core.scheduler.has_requests():
             outputs, executed = self._core.step_fn()
             self._core.post_step(executed)
             for output in (output for batch in (outputs or {}).values() for output in batch.outputs):
-                if output.finish_reason is not None:
-                    place, answer = map(int, output.request_id.split("-")[0].split(":"))
-                    if answer + 1 < answers:
-                        self._add(place, answer + 1, prompt_tokens, tokens)
-        return time.perf_counter() - started
+                place, answer = map(int, output.request_id.split("-")[0].split(":"))
+                if place in self._waiting:
+                    first.append(time.perf_counter() - self._waiting.pop(place))
+                if output.finish_reason is not None and answer + 1 < answers:
+                    self._add(place, answer + 1, prompt_tokens, tokens)
+        return time.perf_counter() - started, statistics.median(first)
 
 
 def main(model, dtype, kv_cache_bytes):
@@ -65,7 +70,7 @@ def main(model, dtype, kv_cache_bytes):
     loop = BareLoop(model, dtype, int(kv_cache_bytes))
     print("ready", file=results, flush=True)
     for line in sys.stdin:
-        print(loop.round(*map(int, line.split())), file=results, flush=True)
+        print(*loop.round(*map(int, line.split())), file=results, flush=True)
 
 
 main(*sys.argv[1:])

@@ -3,11 +3,15 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use blindllama_tests::project;
 
-use crate::{load::Load, server::Model};
+use crate::{
+    load::{Load, Sample},
+    server::Model,
+};
 
 /// A Python process that waits for its next round.
 pub(crate) struct BareLoop {
@@ -35,11 +39,14 @@ impl BareLoop {
         bare
     }
 
-    /// Seconds that the engine alone takes for a load.
-    pub(crate) fn measure(&mut self, load: Load, prompt_tokens: usize) -> f64 {
+    /// How long the engine alone takes for a load, and what it makes meanwhile is what a server made that had the same.
+    pub(crate) fn measure(&mut self, load: Load, prompt_tokens: usize, server: &Sample) -> Sample {
         let Load { clients, tokens, answers, .. } = load;
         writeln!(self.rounds, "{clients} {prompt_tokens} {tokens} {answers}").unwrap();
-        self.read().parse().expect("seconds")
+        let line = self.read();
+        let mut seconds = line.split(' ').map(|text| Duration::from_secs_f64(text.parse().expect("seconds")));
+        let (elapsed, first) = (seconds.next().expect("all of it"), seconds.collect());
+        Sample { tokens: server.tokens, answers: server.answers, elapsed, first, ..Sample::default() }
     }
 
     fn read(&mut self) -> String {

@@ -112,19 +112,13 @@ impl<'a> Comparison<'a> {
                 );
                 samples[index].push(sample);
             }
-            bare.push(bare_loop.measure(case.load, prompt_tokens));
+            bare.push(bare_loop.measure(case.load, prompt_tokens, &samples[0][0]));
         }
-        for (place, (figure, of)) in case.figures.iter().enumerate() {
+        for (figure, of) in case.figures {
             let column = |(server, samples): (&Server, &Vec<Sample>)| Column::new(server.kind, samples.iter().map(of).collect());
             let mut columns: Vec<_> = servers.iter().zip(&samples).map(column).collect();
-            // A case's first figure is how much comes in a second, which the engine bounds.
-            if place == 0 {
-                let count = |sample: &Sample, seconds: &f64| {
-                    let elapsed = std::time::Duration::from_secs_f64(*seconds);
-                    of(&Sample { tokens: sample.tokens, answers: sample.answers, elapsed, ..Sample::default() })
-                };
-                let values = bare.iter().map(|seconds| count(&samples[0][0], seconds)).collect();
-                columns.push(Column::new(Kind::BareLoop, values));
+            if figure.engine_bounds {
+                columns.push(Column::new(Kind::BareLoop, bare.iter().map(of).collect()));
             }
             report.add(Row::compared([self.model.name, self.model.dtype, case.name], figure, columns));
         }

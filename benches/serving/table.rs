@@ -48,7 +48,7 @@ pub(crate) enum Verdict {
     Reached,
     Missed,
     /// Not even the engine without a server is so fast: the busy share counts instead.
-    AboveTheBareLoop,
+    BeyondTheBareLoop,
 }
 
 impl Column {
@@ -70,9 +70,7 @@ impl Row {
             let (ours, peer) = (median_of(|kind| kind == Kind::Gateway)?, median_of(wanted)?);
             let verdict = match figure.better.reached(ours / peer, goal) {
                 true => Verdict::Reached,
-                false if figure.better == Better::Higher && bare_loop.is_some_and(|bare| goal * peer > bare) => {
-                    Verdict::AboveTheBareLoop
-                }
+                false if bare_loop.is_some_and(|bare| !figure.better.reached(bare / peer, goal)) => Verdict::BeyondTheBareLoop,
                 false => Verdict::Missed,
             };
             Some(Goal { against, ratio: ours / peer, goal, verdict })
@@ -112,7 +110,7 @@ impl Row {
             let verdict = match verdict {
                 Verdict::Reached => "reached",
                 Verdict::Missed => "MISSED",
-                Verdict::AboveTheBareLoop => "above the bare loop",
+                Verdict::BeyondTheBareLoop => "beyond the bare loop",
             };
             let _ = match *against {
                 "bound" => write!(line, " | bound {goal}: {verdict}"),

@@ -20,11 +20,13 @@ bench: build
 	@. scripts/phase.sh; phase "vLLM's own servers" scripts/peers.sh
 	cargo bench --locked -p blindllama-benches --bench serving -- $(if $(CASE),$(addprefix --only ,$(CASE)),--results results)
 
-# Measures the verifier, the evidence that one TPM's gateway serves, and what happens to each request and token outside the engine.
-# Needs swtpm, and no model.
+# Measures the verifier, the evidence that one TPM's gateway serves, and what happens to each request, step and token outside the
+# engine. Needs swtpm and the Python environment, and no model.
 bench-parts:
 	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh
+	@. scripts/phase.sh; phase "Python environment with vLLM ($(ENGINE))" scripts/python.sh $(ENGINE)
 	cargo bench --locked -p blindllama-benches --bench verify --bench attestation --bench hot_path
+	cargo bench --locked -p blindllama-engine-vllm --features bench --bench step_crossing
 
 setup:
 	@. scripts/phase.sh; phase "system packages" scripts/system_packages.sh

@@ -4,24 +4,30 @@ import array
 
 
 def records(outputs):
-    """The records of a step's outputs, `vllm.v1.engine.EngineCoreOutput`."""
-    records = array.array("q")
+    """The numbers of a step's outputs, `vllm.v1.engine.EngineCoreOutput`: first of those that have one token and nothing else, which
+    are most."""
+    requests, tokens, others = [], [], []
+    # This is the one loop of ours that runs for each token.
     for output in outputs:
-        # Most of all outputs have tokens and nothing else. This is the one loop of ours that runs for each token.
-        if (
-            output.finish_reason is None
-            and output.prefill_stats is None
-            and output.new_logprobs is None
-            and output.new_prompt_logprobs_tensors is None
-            and output.pooling_output is None
+        if len(output.new_token_ids) == 1 and (
+            output.finish_reason
+            is output.prefill_stats
+            is output.new_logprobs
+            is output.new_prompt_logprobs_tensors
+            is output.pooling_output
+            is None
         ):
-            tokens = output.new_token_ids
-            records.extend((int(output.request_id), -1, -1, -1, len(tokens), *tokens, 0, 0, 0, 0))
-        elif output.pooling_output is None:
-            records.extend(_record(output))
+            requests.append(output.request_id)
+            tokens += output.new_token_ids
         else:
-            records.frombytes(_embedding(output))
-    return records.tobytes()
+            others.append(output)
+    numbers = array.array("q", (len(requests), *map(int, requests), *tokens))
+    for output in others:
+        if output.pooling_output is None:
+            numbers.extend(_record(output))
+        else:
+            numbers.frombytes(_embedding(output))
+    return numbers.tobytes()
 
 
 def _record(output):

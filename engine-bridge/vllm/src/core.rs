@@ -95,6 +95,11 @@ pub(crate) struct LoadedCore {
 }
 
 impl VllmCore {
+    /// `engine` is an `Engine` of `python/blindllama_core.py`.
+    pub(crate) fn of(engine: Py<PyAny>) -> Self {
+        Self(Arc::new(engine))
+    }
+
     /// Loads vLLM and the model; takes seconds to minutes. The interpreter runs already. Caches go to `private`.
     pub(crate) fn load(settings: &VllmSettings, private: &Path) -> Result<LoadedCore, LoadError> {
         let wanted = json!({
@@ -127,7 +132,7 @@ impl VllmCore {
             message: "a process of the engine does not say which code is mapped into it".to_owned(),
         })?;
         let adapters = settings.adapters.iter().map(|adapter| adapter.name.clone()).collect();
-        Ok(LoadedCore { core: Self(Arc::new(core)), model: model_info(info, adapters), mapped })
+        Ok(LoadedCore { core: Self::of(core), model: model_info(info, adapters), mapped })
     }
 
     /// Waits for what the next step of an engine in processes of its own makes. Fails once the engine has died or been shut down.

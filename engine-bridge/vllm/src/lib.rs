@@ -9,6 +9,8 @@
 //! second one reads the outputs, and each of those processes is this program again (`helper_process`).
 
 mod core;
+#[cfg(feature = "bench")]
+pub mod crossing;
 mod engine;
 mod environment;
 mod glue;

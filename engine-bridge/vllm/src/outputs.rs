@@ -1,6 +1,7 @@
 //! Reads what one engine step hands over: a flat array of 64-bit integers, for one crossing per step.
 //!
-//! The array is a row of records, each `request, cached prompt tokens or -1, finish reason or -1, stop token or -1,
+//! Most requests have one token more and nothing else to tell. The array begins with their number, their requests, and their
+//! tokens. The rest is a row of records, each `request, cached prompt tokens or -1, finish reason or -1, stop token or -1,
 //! token count, tokens …, logprobs, logprobs of the prompt`, in native byte order. Logprobs are `rows, columns`, and unless
 //! `rows` is 0 then `rows × columns` token ids, `rows × columns` logprobs as the bits of 64-bit floats, and `rows` ranks, those
 //! of each row's first token.
@@ -38,12 +39,23 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(RequestId, Output)>, ProtocolEr
         return Err(ProtocolError::Truncated);
     }
     let mut words = words.iter().map(|word| i64::from_ne_bytes(*word));
-    let mut outputs = Vec::new();
-    while let Some(request) = words.next() {
-        let request = u64::try_from(request).map_err(|_| ProtocolError::OutOfRange("request"))?;
-        outputs.push((request, record(&mut words)?));
+    let count = words.next().ok_or(ProtocolError::Truncated)?;
+    let count = usize::try_from(count).map_err(|_| ProtocolError::OutOfRange("output count"))?;
+    let requests = take(&mut words, count)?.map(request).collect::<Result<Vec<_>, _>>()?;
+    let tokens = take(&mut words, count)?;
+    let mut outputs = requests.into_iter().zip(tokens).map(plain).collect::<Result<Vec<_>, _>>()?;
+    while let Some(id) = words.next() {
+        outputs.push((request(id)?, record(&mut words)?));
     }
     Ok(outputs)
+}
+
+fn request(id: i64) -> Result<RequestId, ProtocolError> {
+    u64::try_from(id).map_err(|_| ProtocolError::OutOfRange("request"))
+}
+
+fn plain((request, id): (RequestId, i64)) -> Result<(RequestId, Output), ProtocolError> {
+    Ok((request, Output::Tokens(TokenOutput { token_ids: vec![token(id, "token")?], ..TokenOutput::default() })))
 }
 
 fn record(words: &mut impl ExactSizeIterator<Item = i64>) -> Result<Output, ProtocolError> {
@@ -142,8 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn single_tokens_come_first() {
+        let output = |id, token| (id, Output::Tokens(TokenOutput { token_ids: vec![token], ..TokenOutput::default() }));
+        let words = [2, 7, 8, 10, 11, 9, -1, -1, -1, 1, 12, 0, 0, 0, 0];
+        assert_eq!(parse(&bytes(&words)), Ok(vec![output(7, 10), output(8, 11), output(9, 12)]));
+        for end in 0..5 {
+            assert_eq!(parse(&bytes(&words[..end])), Err(ProtocolError::Truncated), "{end} words");
+        }
+    }
+
+    #[test]
     fn records_follow_one_another() {
-        let words = [7, 16, -1, -1, 2, 10, 11, 0, 0, 0, 0, 8, -1, 0, 2, 1, 2, 0, 0, 0, 0, 9, -1, 1, -1, 0, 0, 0, 0, 0];
+        let words = [0, 7, 16, -1, -1, 2, 10, 11, 0, 0, 0, 0, 8, -1, 0, 2, 1, 2, 0, 0, 0, 0, 9, -1, 1, -1, 0, 0, 0, 0, 0];
         let expected = vec![
             (7, TokenOutput { token_ids: vec![10, 11], cached_prompt_tokens: Some(16), ..TokenOutput::default() }),
             (
@@ -172,7 +194,7 @@ mod tests {
             let [e, f, g, h] = second.to_ne_bytes();
             i64::from_ne_bytes([a, b, c, d, e, f, g, h])
         };
-        let words = [7, -2, 3, word(0.5, -1.5), word(f32::MAX, 0.0), 8, -2, 2, word(1.0, 2.0), 9, -1, -1, -1, 0, 0, 0, 0, 0];
+        let words = [0, 7, -2, 3, word(0.5, -1.5), word(f32::MAX, 0.0), 8, -2, 2, word(1.0, 2.0), 9, -1, -1, -1, 0, 0, 0, 0, 0];
         let expected = vec![
             (7, Output::Embedding(Embedding(vec![0.5, -1.5, f32::MAX]))),
             (8, Output::Embedding(Embedding(vec![1.0, 2.0]))),
@@ -180,7 +202,7 @@ mod tests {
         ];
         let parsed = parse(&bytes(&words)).unwrap();
         assert!(parsed == expected, "{parsed:?}");
-        for end in 1..5 {
+        for end in 2..6 {
             assert_eq!(parse(&bytes(&words[..end])), Err(ProtocolError::Truncated), "{end} words");
         }
     }
@@ -190,7 +212,7 @@ mod tests {
         let bits = |value: f64| value.to_bits().cast_signed();
         let sampled = [1, 2, 10, 12, bits(-2.5), bits(-0.25), 4];
         let prompt = [2, 1, 20, 21, bits(-1.0), bits(f64::NEG_INFINITY), 9, 8];
-        let words = [&[7, -1, -1, -1, 1, 10][..], &sampled, &prompt].concat();
+        let words = [&[0, 7, -1, -1, -1, 1, 10][..], &sampled, &prompt].concat();
         let logprob = |token_id, logprob, rank| TokenLogprob { token_id, logprob, rank };
         let expected = TokenOutput {
             token_ids: vec![10],
@@ -199,14 +221,14 @@ mod tests {
             ..TokenOutput::default()
         };
         assert_eq!(parse(&bytes(&words)), Ok(vec![(7, Output::Tokens(expected))]));
-        for end in 1..words.len() {
+        for end in 2..words.len() {
             assert_eq!(parse(&bytes(&words[..end])), Err(ProtocolError::Truncated), "{end} words");
         }
     }
 
     #[test]
     fn a_step_without_outputs_is_empty() {
-        assert_eq!(parse(&[]), Ok(vec![]));
+        assert_eq!(parse(&bytes(&[0])), Ok(vec![]));
     }
 
     #[test]
@@ -227,6 +249,15 @@ mod tests {
             (&[1, -2, -1], ProtocolError::OutOfRange("dimensions")),
         ];
         for (words, error) in cases {
+            assert_eq!(parse(&bytes(&[&[0], words].concat())), Err(error), "{words:?}");
+        }
+        let beginnings: [(&[i64], ProtocolError); 4] = [
+            (&[-1], ProtocolError::OutOfRange("output count")),
+            (&[i64::MAX, 1], ProtocolError::Truncated),
+            (&[1, -1, 5], ProtocolError::OutOfRange("request")),
+            (&[1, 1, 1 << 32], ProtocolError::OutOfRange("token")),
+        ];
+        for (words, error) in beginnings {
             assert_eq!(parse(&bytes(words)), Err(error), "{words:?}");
         }
         assert_eq!(parse(&[0; 7]), Err(ProtocolError::Truncated));
@@ -251,8 +282,9 @@ mod tests {
                     }
                     Output::Embedding(Embedding(numbers)) => 3 + numbers.len().div_ceil(2),
                 };
-                let parsed: usize = outputs.iter().map(|(_, output)| record(output)).sum();
-                prop_assert_eq!(parsed, words.len());
+                let singles = usize::try_from(words[0]).unwrap();
+                let records: usize = outputs[singles..].iter().map(|(_, output)| record(output)).sum();
+                prop_assert_eq!(1 + 2 * singles + records, words.len());
             }
         }
     }

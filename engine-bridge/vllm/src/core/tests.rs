@@ -38,7 +38,7 @@ fn scripted() -> VllmCore {
         glue::install(py).unwrap();
         let script = CString::new(SCRIPTED).unwrap();
         let script = PyModule::from_code(py, &script, c"scripted_core.py", c"scripted_core").unwrap();
-        VllmCore(Arc::new(script.call_method1("engine", (CANARY,)).unwrap().unbind()))
+        VllmCore::of(script.call_method1("engine", (CANARY,)).unwrap().unbind())
     })
 }
 
@@ -401,7 +401,7 @@ fn outputs_of_other_processes_are_read_until_they_have_died() {
         glue::install(py).unwrap();
         let script = CString::new(SCRIPTED).unwrap();
         let script = PyModule::from_code(py, &script, c"scripted_core.py", c"scripted_core").unwrap();
-        VllmCore(Arc::new(script.call_method1("apart", (CANARY,)).unwrap().unbind()))
+        VllmCore::of(script.call_method1("apart", (CANARY,)).unwrap().unbind())
     });
     core.add(5, &work(vec![40])).unwrap();
     core.abort(&[7]).unwrap();

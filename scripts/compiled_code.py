@@ -1,15 +1,15 @@
 """Checks that the compiled code in an environment's packages is what their sources compile to (docs/adr/0019-measured-compiled-code.md).
 
-    .state/python/bin/python -B scripts/compiled_code.py
+    python3 -I -S -B scripts/compiled_code.py .state/python/lib/python3.*/site-packages
 
-Compiles every source anew, which takes about 30 seconds on two cores, and names each file that differs or has no source.
+The Python is to be the one that the environment was made with, and runs nothing of the environment. Compiles every source anew, which
+takes about 30 seconds on two cores, and names each file that differs or has no source.
 """
 
 import importlib.util
 import marshal
 import pathlib
 import sys
-import sysconfig
 from concurrent.futures import ProcessPoolExecutor
 from importlib._bootstrap_external import _code_to_hash_pyc
 
@@ -33,8 +33,8 @@ def fault(compiled):
     text = source.read_bytes()
     code = compile(text, source, "exec", dont_inherit=True, optimize=0)
     expected = _code_to_hash_pyc(code, importlib.util.source_hash(text), checked=True)
-    found = compiled.read_bytes()
-    same = found[:_HEADER] == expected[:_HEADER] and _plain(marshal.loads(found[_HEADER:])) == _plain(code)
+    with compiled.open("rb") as found:
+        same = found.read(_HEADER) == expected[:_HEADER] and _plain(marshal.load(found)) == _plain(code) and not found.read()
     return None if same else f"is not what {source.name} compiles to"
 
 
@@ -51,7 +51,7 @@ def _loadable(folder):
 
 
 def main():
-    packages = pathlib.Path(sysconfig.get_path("purelib"))
+    packages = pathlib.Path(sys.argv[1]).resolve()
     files = list(_loadable(packages))
     if not files:
         sys.exit(f"there is no compiled code in {packages}: make the environment anew with scripts/python.sh")

@@ -119,6 +119,6 @@ case ${1:-cpu} in
     cpu | cuda) sync "$STATE/python" "$LOCKS/requirements-${1:-cpu}.txt" ;;
     sdk) sync "$STATE/sdk" tests/python/requirements.txt ;;
     lock) lock ;;
-    check) "$STATE/python/bin/python" -B scripts/compiled_code.py ;;
+    check) "$PYTHON" -I -S -B scripts/compiled_code.py "$STATE"/python/lib/python3.*/site-packages ;;
     *) fail "unknown: $1 (cpu, cuda, sdk, lock or check)" ;;
 esac

@@ -130,6 +130,8 @@ impl KeptAlive {
 
     /// Sends a request and gives the answer as it arrives. It has to be read to its end before the next.
     pub async fn open(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
+        // Its task may not have seen yet that the answer before was read to its end.
+        self.sender.ready().await?;
         self.sender.send_request(request).await
     }
 

@@ -8,6 +8,7 @@ takes about 30 seconds on two cores, and names each file that differs or has no 
 
 import importlib.util
 import marshal
+import os
 import pathlib
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -27,15 +28,25 @@ def _source(compiled):
 
 def fault(compiled):
     """What is wrong with this file, or None."""
+    if compiled.is_dir():
+        return "is a link to another folder, which Python follows and this check does not"
     source = _source(compiled)
     if source is None or not source.is_file():
         return "has no source"
+    try:
+        same = _is_compiled_from(source, compiled)
+    # The source does not compile, or this is no compiled code at all.
+    except (SyntaxError, ValueError, EOFError, TypeError):
+        same = False
+    return None if same else f"is not what {source.name} compiles to"
+
+
+def _is_compiled_from(source, compiled):
     text = source.read_bytes()
     code = compile(text, source, "exec", dont_inherit=True, optimize=0)
     expected = _code_to_hash_pyc(code, importlib.util.source_hash(text), checked=True)
     with compiled.open("rb") as found:
-        same = found.read(_HEADER) == expected[:_HEADER] and _plain(marshal.load(found)) == _plain(code) and not found.read()
-    return None if same else f"is not what {source.name} compiles to"
+        return found.read(_HEADER) == expected[:_HEADER] and _plain(marshal.load(found)) == _plain(code) and not found.read()
 
 
 def _plain(code):
@@ -44,15 +55,18 @@ def _plain(code):
 
 
 def _loadable(folder):
-    """Compiled code that this version of Python loads."""
-    for compiled in sorted(folder.rglob("*.pyc")):
-        if compiled.parent.name != "__pycache__" or compiled.name.endswith(f".{_TAG}.pyc"):
-            yield compiled
+    """Compiled code that this version of Python loads, and folders elsewhere, which may have some."""
+    for at, folders, files in os.walk(folder):
+        yield from (link for name in folders if (link := pathlib.Path(at, name)).is_symlink())
+        ending = f".{_TAG}.pyc" if os.path.basename(at) == "__pycache__" else ".pyc"
+        yield from (pathlib.Path(at, name) for name in files if name.endswith(ending))
 
 
 def main():
+    if len(sys.argv) != 2:
+        sys.exit("one folder of packages is wanted: .state/python/lib/python3.*/site-packages")
     packages = pathlib.Path(sys.argv[1]).resolve()
-    files = list(_loadable(packages))
+    files = sorted(_loadable(packages))
     if not files:
         sys.exit(f"there is no compiled code in {packages}: make the environment anew with scripts/python.sh")
     with ProcessPoolExecutor() as workers:

@@ -19,9 +19,9 @@ readonly TORCH=2.13.0
 PYTHON=${PYTHON:-python3}
 # Gigabytes take their time: at a terminal uv shows how far it is.
 QUIET=--quiet
+[[ ! -t 2 ]] || QUIET=
 # Packages are compiled once, here: the gateway reads compiled code and writes none (ADR 19). Python compares it with the source's hash.
 export UV_COMPILE_BYTECODE=1 PYC_INVALIDATION_MODE=CHECKED_HASH
-[[ ! -t 2 ]] || QUIET=
 
 say() { printf 'python: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }

@@ -39,7 +39,7 @@ impl BareLoop {
         bare
     }
 
-    /// How long the engine alone takes for a load, and what it makes meanwhile is what a server made that had the same.
+    /// How long the engine alone takes for a load, to the end and to first tokens. It makes as much as the server did.
     pub(crate) fn measure(&mut self, load: Load, prompt_tokens: usize, server: &Sample) -> Sample {
         let Load { clients, tokens, answers, .. } = load;
         writeln!(self.rounds, "{clients} {prompt_tokens} {tokens} {answers}").unwrap();

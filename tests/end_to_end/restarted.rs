@@ -192,6 +192,7 @@ impl Environment {
     }
 }
 
+/// A file in the environment that was not there, or was another.
 #[derive(Debug)]
 struct Planted {
     path: PathBuf,

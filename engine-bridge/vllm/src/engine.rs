@@ -150,7 +150,7 @@ impl VllmEngine {
         }
     }
 
-    fn queue(&self, request: OpenRequest) -> Result<(), EngineError> {
+    fn enqueue(&self, request: OpenRequest) -> Result<(), EngineError> {
         if self.is_alive() { self.queue.push(request) } else { Err(EngineError::Stopped) }
     }
 }
@@ -162,13 +162,13 @@ impl Engine for VllmEngine {
 
     fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
         let (sender, stream) = token_stream(request.max_tokens.min(self.model.max_model_len));
-        self.queue(OpenRequest::generate(request, sender, Arc::clone(&self.active)))?;
+        self.enqueue(OpenRequest::generate(request, sender, Arc::clone(&self.active)))?;
         Ok(stream)
     }
 
     fn embed(&self, request: EmbedRequest) -> Result<EmbeddingReply, EngineError> {
         let (sender, reply) = embedding_reply();
-        self.queue(OpenRequest::embed(request, sender, Arc::clone(&self.active)))?;
+        self.enqueue(OpenRequest::embed(request, sender, Arc::clone(&self.active)))?;
         Ok(reply)
     }
 

@@ -51,7 +51,7 @@ schemathesis: setup
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	cargo clippy --quiet --locked --workspace --all-targets --features blindllama-engine-vllm/bench -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "skipped: cargo deny check (cargo-deny is not installed; the crate borders are tested anyway)"; fi
 

@@ -1,5 +1,8 @@
 //! What the gateway adds to each step of the engine: one crossing from Python to Rust, while which the GIL is held.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used)]
+
 use std::path::Path;
 
 use blindllama_engine_vllm::{PythonEnvironment, crossing::Crossing};

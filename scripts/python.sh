@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the project's Python environments, from locked requirements with hashes.
 #
-#   scripts/python.sh [cpu|cuda]   .state/python: vLLM and what it needs, 6 GB (default: cpu)
+#   scripts/python.sh [cpu|cuda]   .state/python: vLLM and what it needs, 5 GB (default: cpu)
 #   scripts/python.sh sdk          .state/sdk: the OpenAI and LangChain SDKs, for the end-to-end tests
 #   scripts/python.sh lock         writes the locked requirements anew from the *.in files
 #   scripts/python.sh check        compares the compiled code in .state/python with its sources

@@ -12,6 +12,7 @@ import sys
 
 import blindllama_adapters
 import blindllama_core
+import blindllama_garbage
 import blindllama_guards
 import blindllama_processes
 import blindllama_silence
@@ -20,6 +21,7 @@ import blindllama_silence
 def load(settings):
     """Loads vLLM and the model; gives the engine and a description of the model as JSON."""
     settings = json.loads(settings)
+    blindllama_garbage.look_rarely()
     arguments = _engine_args(settings)
     _prepare_process(settings)
     loaded = _load(arguments, settings)
@@ -47,6 +49,7 @@ def _load(arguments, settings):
     os.environ.pop("LD_PRELOAD", None)
     renderer = renderer_from_config(config)
     inputs = InputProcessor(config, renderer)
+    blindllama_garbage.keep()
     core = blindllama_processes.Processes(config) if settings["own_process"] else _CoreHere(config)
     # What a model that reads pictures was tried with.
     core.call("reset_mm_cache")

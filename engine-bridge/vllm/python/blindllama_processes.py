@@ -12,6 +12,7 @@ import os
 import sys
 
 import blindllama_core
+import blindllama_garbage
 import blindllama_guards
 import blindllama_records
 import blindllama_silence
@@ -112,6 +113,7 @@ def serve(pipe_handle, tracker_fd, arguments):
     # Python's own arguments of such a process, which it asks for.
     sys.argv = ["", "--multiprocessing-fork"]
     run_this_program(arguments)
+    blindllama_garbage.look_rarely()
     blindllama_guards.inspect_models_here()
     _guard_engine_cores()
     _guard_workers()
@@ -145,6 +147,7 @@ def _guarded(main):
         except Exception:
             logging.getLogger("blindllama").exception("the engine is not started")
             raise
+        blindllama_garbage.keep()
         return main(*arguments, **named)
 
     return run

@@ -52,7 +52,12 @@ pub struct SearchPathEntry {
     pub name: &'static str,
     /// Where it is on this host, without links.
     pub path: PathBuf,
+    /// What lies directly in it and is none of it: nothing is loaded from there.
+    pub without: &'static [&'static str],
 }
+
+/// Where a Python keeps what was installed for it, inside the standard library's folder. The environment is closed: it has its own.
+pub(crate) const INSTALLED_FOR_ALL: [&str; 2] = ["site-packages", "dist-packages"];
 
 /// A virtual environment with an explicit module search path. The interpreter gets exactly this one, and looks for no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +107,9 @@ impl PythonEnvironment {
 
     /// Whether `path` is an entry of the search path, or below one.
     pub(crate) fn covers(&self, path: &Path) -> bool {
-        self.search_path.iter().any(|entry| path.starts_with(&entry.path))
+        let left_out = |entry: &SearchPathEntry| entry.without.iter().any(|name| path.starts_with(entry.path.join(name)));
+        let mut entries = self.search_path.iter();
+        entries.any(|entry| path.starts_with(&entry.path) && !left_out(entry))
     }
 }
 
@@ -142,7 +149,8 @@ fn search_path(prefix: &Path, base_prefix: &Path) -> Result<Vec<SearchPathEntry>
     }
     let resolve = |(name, path): (&'static str, PathBuf)| {
         let path = path.canonicalize().map_err(unreadable(&path))?;
-        Ok(SearchPathEntry { name, path })
+        let without: &[_] = if name == "stdlib" { &INSTALLED_FOR_ALL } else { &[] };
+        Ok(SearchPathEntry { name, path, without })
     };
     entries.into_iter().map(resolve).collect()
 }
@@ -188,6 +196,7 @@ mod tests {
         ];
         assert_eq!(entries, expected);
         assert!(found.covers(&stdlib.join("json")) && !found.covers(&root.join("base/lib")));
+        assert!(found.covers(&stdlib.join("json/site-packages")) && !found.covers(&stdlib.join("site-packages/json")));
     }
 
     #[test]

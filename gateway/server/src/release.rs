@@ -6,9 +6,9 @@ use blindllama_attest::{
 };
 use blindllama_attest_tpm::{
     launch::Code,
-    measure::{ModelSnapshot, PackageSources, PackagesSnapshot, measure_document, measure_own_binary},
+    measure::{ModelSnapshot, PackageSources, PackagesSnapshot, SearchedPlace, measure_document, measure_own_binary},
 };
-use blindllama_engine_vllm::PythonEnvironment;
+use blindllama_engine_vllm::{PythonEnvironment, SearchPathEntry};
 use blindllama_gateway::config::{GatewayConfig, ModelConfig};
 
 use crate::{error::GatewayError, invocation::Invocation, libraries, progress};
@@ -48,10 +48,14 @@ impl MeasuredCode {
 }
 
 fn packages(config: &GatewayConfig, python: &PythonEnvironment) -> Result<PackagesSnapshot, GatewayError> {
-    let search_path: Vec<_> = python.search_path().iter().map(|entry| (entry.name, entry.path.as_path())).collect();
+    let search_path: Vec<_> = python.search_path().iter().map(place).collect();
     let libraries = libraries::resolve(&config.engine.libraries);
     let (search_path, interpreter) = (search_path.as_slice(), python.executable());
     Ok(PackagesSnapshot::take(PackageSources { search_path, interpreter, libraries: &libraries })?)
+}
+
+fn place(SearchPathEntry { name, path, without }: &SearchPathEntry) -> SearchedPlace<'_> {
+    SearchedPlace { name, path, without }
 }
 
 /// The model of one gateway.
@@ -98,7 +102,7 @@ pub(crate) const fn parts(code: &Code, model: &MeasuredModel) -> Parts<Sha256Dig
 
 /// What the log says of a manifest, and the manifest as it is served.
 fn described(manifest: &Manifest) -> Result<(MeasuredManifest, Vec<u8>), GatewayError> {
-    let measured = manifest.measured()?;
+    let (measured, document) = manifest.document()?;
     tracing::info!(files = measured.files, bytes = measured.bytes, sha256 = %measured.manifest_sha256, "measured");
-    Ok((measured, manifest.to_bytes()?))
+    Ok((measured, document))
 }

@@ -19,6 +19,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct FolderSnapshot {
     folder: PathBuf,
+    without: Vec<String>,
     files: BTreeMap<String, FoundFile>,
     ways: Ways,
 }
@@ -79,8 +80,17 @@ impl FolderSnapshot {
     /// # Errors
     /// [`MeasureError`] names the file or folder that cannot be measured.
     pub fn take(folder: &Path) -> Result<Self, MeasureError> {
-        let Walk { files, ways } = walk(folder)?;
-        Ok(Self { folder: folder.to_owned(), files, ways })
+        Self::take_without(folder, &[])
+    }
+
+    /// The same without what lies directly in `folder` under one of these names.
+    ///
+    /// # Errors
+    /// As for [`FolderSnapshot::take`].
+    pub fn take_without(folder: &Path, names: &[&str]) -> Result<Self, MeasureError> {
+        let without: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let Walk { files, ways } = walk(folder, &without)?;
+        Ok(Self { folder: folder.to_owned(), without, files, ways })
     }
 
     /// Hashes every file on all cores, each once however many names it has. A file that is not as it was found is an error.
@@ -94,7 +104,12 @@ impl FolderSnapshot {
     /// How many bytes [`FolderSnapshot::measure`] will hash.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        distinct_bytes(self.files.values())
+        distinct_bytes(self.found())
+    }
+
+    /// The files.
+    pub(super) fn found(&self) -> impl Iterator<Item = &FoundFile> {
+        self.files.values()
     }
 
     /// The files with their paths, each behind `prefix`.
@@ -114,7 +129,7 @@ impl FolderSnapshot {
     /// # Errors
     /// [`ChangedFile`] names the first file that was added, removed or changed.
     pub fn unchanged(&self) -> Result<(), ChangedFile> {
-        let Walk { files: now, ways } = walk(&self.folder)?;
+        let Walk { files: now, ways } = walk(&self.folder, &self.without)?;
         for (path, measured) in &self.files {
             match now.get(path) {
                 None => return Err(ChangedFile::Removed { path: path.clone() }),
@@ -139,14 +154,21 @@ struct Walk {
     ways: Ways,
 }
 
-/// Finds every file below `folder`; the keys are paths within it, with `/` between their parts.
-fn walk(folder: &Path) -> Result<Walk, MeasureError> {
+/// Finds every file below `folder`, but for what is directly in it under a name in `without`; the keys are paths within it, with
+/// `/` between their parts.
+fn walk(folder: &Path, without: &[String]) -> Result<Walk, MeasureError> {
     let mut found = Walk::default();
-    visit(folder, "", &mut Vec::new(), &mut found)?;
+    visit(folder, "", without, &mut Vec::new(), &mut found)?;
     if found.files.is_empty() { Err(MeasureError::Empty { path: folder.to_owned() }) } else { Ok(found) }
 }
 
-fn visit(folder: &Path, prefix: &str, ancestors: &mut Vec<Node>, found: &mut Walk) -> Result<(), MeasureError> {
+fn visit(
+    folder: &Path,
+    prefix: &str,
+    without: &[String],
+    ancestors: &mut Vec<Node>,
+    found: &mut Walk,
+) -> Result<(), MeasureError> {
     let metadata = fs::metadata(folder).map_err(MeasureError::unreadable(folder))?;
     let this = (metadata.dev(), metadata.ino());
     if ancestors.contains(&this) {
@@ -157,14 +179,17 @@ fn visit(folder: &Path, prefix: &str, ancestors: &mut Vec<Node>, found: &mut Wal
     for entry in fs::read_dir(folder).map_err(MeasureError::unreadable(folder))? {
         let path = entry.map_err(MeasureError::unreadable(folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| MeasureError::NotUtf8 { path: path.clone() })?;
-        let name = format!("{prefix}{name}");
-        let itself = fs::symlink_metadata(&path).map_err(MeasureError::unreadable(&path))?;
-        if itself.is_symlink() {
-            found.ways.insert(path.clone(), FileIdentity::from(&itself));
+        if without.iter().any(|left_out| left_out == name) {
+            continue;
         }
-        let metadata = fs::metadata(&path).map_err(MeasureError::unreadable(&path))?;
+        let name = format!("{prefix}{name}");
+        let mut metadata = fs::symlink_metadata(&path).map_err(MeasureError::unreadable(&path))?;
+        if metadata.is_symlink() {
+            found.ways.insert(path.clone(), FileIdentity::from(&metadata));
+            metadata = fs::metadata(&path).map_err(MeasureError::unreadable(&path))?;
+        }
         if metadata.is_dir() {
-            visit(&path, &format!("{name}/"), ancestors, found)?;
+            visit(&path, &format!("{name}/"), &[], ancestors, found)?;
         } else if metadata.is_file() {
             found.files.insert(name, FoundFile { path, identity: FileIdentity::from(&metadata) });
         } else {

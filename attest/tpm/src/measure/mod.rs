@@ -15,7 +15,7 @@ use std::{io, path::PathBuf};
 pub use file::{measure_document, measure_own_binary};
 pub use folder::{ChangedFile, FolderSnapshot};
 pub use model::ModelSnapshot;
-pub use packages::{PackageSources, PackagesSnapshot};
+pub use packages::{PackageSources, PackagesSnapshot, SearchedPlace};
 
 /// Told how many bytes were hashed since it was told before, by any thread.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

@@ -27,12 +27,23 @@ use super::{
 /// Where the interpreter can load from.
 #[derive(Debug, Clone, Copy)]
 pub struct PackageSources<'a> {
-    /// The module search path: the name of each entry in the manifest, and where it is.
-    pub search_path: &'a [(&'a str, &'a Path)],
+    /// The module search path.
+    pub search_path: &'a [SearchedPlace<'a>],
     /// The interpreter's executable.
     pub interpreter: &'a Path,
     /// Native libraries that are loaded later from outside the search path.
     pub libraries: &'a [PathBuf],
+}
+
+/// An entry of the module search path: a folder, or a file such as a zipped standard library.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchedPlace<'a> {
+    /// What it is called in the manifest.
+    pub name: &'a str,
+    /// Where it is.
+    pub path: &'a Path,
+    /// What lies directly in it and is none of it: the interpreter has to be kept from there.
+    pub without: &'a [&'a str],
 }
 
 /// Those files as they were before the interpreter started.
@@ -51,11 +62,11 @@ impl PackagesSnapshot {
     /// [`MeasureError`] names the file or folder that cannot be measured.
     pub fn take(sources: PackageSources<'_>) -> Result<Self, MeasureError> {
         let mut snapshot = Self { folders: Vec::new(), files: Vec::new(), libraries: Vec::new(), nodes: HashSet::new() };
-        for (name, path) in sources.search_path {
-            snapshot.add_entry(name, path)?;
+        for place in sources.search_path {
+            snapshot.add_place(place)?;
         }
         snapshot.files.push(("interpreter".to_owned(), FoundFile::at(sources.interpreter)?));
-        let nodes = snapshot.named().into_iter().map(|(_, file)| file.identity.node()).collect();
+        let nodes = snapshot.found().map(|file| file.identity.node()).collect();
         snapshot.nodes = nodes;
         for code in MappedCode::of_this_process()? {
             let found = FoundFile::at(&code.path)?;
@@ -89,7 +100,7 @@ impl PackagesSnapshot {
     /// How many bytes [`PackagesSnapshot::measure`] will hash.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        distinct_bytes(self.named().into_iter().map(|(_, file)| file).chain(&self.libraries))
+        distinct_bytes(self.found().chain(&self.libraries))
     }
 
     /// Compares everything with what was hashed, as [`FolderSnapshot::unchanged`] does.
@@ -128,14 +139,14 @@ impl PackagesSnapshot {
     }
 
     /// An entry below an earlier one (`lib-dynload`, below the standard library) is in the manifest already.
-    fn add_entry(&mut self, name: &str, path: &Path) -> Result<(), MeasureError> {
+    fn add_place(&mut self, SearchedPlace { name, path, without }: &SearchedPlace<'_>) -> Result<(), MeasureError> {
         if self.folders.iter().any(|(_, earlier)| path.starts_with(earlier.folder())) {
             return Ok(());
         }
         if path.is_file() {
-            self.files.push((name.to_owned(), FoundFile::at(path)?));
+            self.files.push(((*name).to_owned(), FoundFile::at(path)?));
         } else {
-            self.folders.push((format!("{name}/"), FolderSnapshot::take(path)?));
+            self.folders.push((format!("{name}/"), FolderSnapshot::take_without(path, without)?));
         }
         Ok(())
     }
@@ -146,7 +157,12 @@ impl PackagesSnapshot {
         }
     }
 
-    /// All files but the libraries, whose paths in the manifest depend on their digests.
+    /// All files but the libraries.
+    fn found(&self) -> impl Iterator<Item = &FoundFile> {
+        self.folders.iter().flat_map(|(_, folder)| folder.found()).chain(self.files.iter().map(|(_, file)| file))
+    }
+
+    /// The same with their paths in the manifest; those of the libraries depend on their digests.
     fn named(&self) -> Vec<(String, &FoundFile)> {
         let files = self.files.iter().map(|(name, file)| (name.clone(), file));
         self.folders.iter().flat_map(|(prefix, folder)| folder.named(prefix)).chain(files).collect()

@@ -6,7 +6,7 @@ use std::{
 
 use blindllama_attest::{application::Manifest, digest::Sha256Digest};
 
-use super::{PackageSources, PackagesSnapshot};
+use super::{PackageSources, PackagesSnapshot, SearchedPlace};
 use crate::measure::{ChangedFile, MeasureError};
 
 /// A standard library with a native module, an environment's packages, and an interpreter behind a link.
@@ -20,6 +20,7 @@ impl Environment {
         let environment = Self { root: tempfile::tempdir().expect("a folder"), libraries: Vec::new() };
         environment.write("stdlib/os.py", "os");
         environment.write("stdlib/lib-dynload/math.so", "math");
+        environment.write("stdlib/site-packages/elsewhere.py", "installed for all");
         environment.write("site-packages/vllm/__init__.py", "vllm");
         environment.write("site-packages/distutils-precedence.pth", "import os");
         environment.write("python3.11", "python");
@@ -41,7 +42,7 @@ impl Environment {
     fn snapshot(&self) -> Result<PackagesSnapshot, MeasureError> {
         let folders = [("stdlib", "stdlib"), ("stdlib/lib-dynload", "stdlib/lib-dynload"), ("site-packages", "site-packages")]
             .map(|(name, path)| (name, self.at(path)));
-        let search_path = folders.each_ref().map(|(name, path)| (*name, path.as_path()));
+        let search_path = folders.each_ref().map(|(name, path)| place(name, path));
         let interpreter = self.at("python");
         PackagesSnapshot::take(PackageSources {
             search_path: &search_path,
@@ -53,6 +54,10 @@ impl Environment {
     fn manifest(&self) -> Manifest {
         self.snapshot().expect("is measurable").measure(&|_| ()).expect("is readable")
     }
+}
+
+fn place<'a>(name: &'a str, path: &'a Path) -> SearchedPlace<'a> {
+    SearchedPlace { name, path, without: if name == "stdlib" { &["site-packages"] } else { &[] } }
 }
 
 /// Path and content's digest of everything but the libraries that this test itself is linked against.
@@ -102,6 +107,26 @@ fn a_planted_pyc_and_an_added_or_changed_file_make_another_manifest() {
         before.map_or_else(|| fs::remove_file(&path), |before| fs::write(&path, before)).expect("puts it back");
     }
     assert_eq!(environment.manifest(), honest);
+}
+
+#[test]
+fn what_is_installed_for_all_is_no_part_of_the_environment() {
+    let environment = Environment::new();
+    let snapshot = environment.snapshot().expect("is measurable");
+    let honest = environment.manifest();
+    let elsewhere = environment.write("stdlib/site-packages/another.py", "installed later");
+    snapshot.unchanged().expect("nothing of the environment changed");
+    assert_eq!(environment.manifest(), honest);
+    let node = crate::measure::file::FoundFile::at(&elsewhere).expect("is there").identity.node();
+    assert!(
+        !environment.snapshot().expect("is measurable").nodes.contains(&node),
+        "code that is mapped from there is unmeasured"
+    );
+    for inside in ["stdlib/json/site-packages/a.py", "site-packages/site-packages/a.py", "stdlib/site-packages.py"] {
+        let path = environment.write(inside, "a module");
+        assert_ne!(environment.manifest(), honest, "{inside}");
+        fs::remove_file(path).expect("removes");
+    }
 }
 
 #[test]
@@ -188,7 +213,11 @@ fn an_entry_may_be_a_file_and_must_be_there() {
     let archive = environment.write("python311.zip", "archive");
     let interpreter = environment.at("python");
     let take = |path: &Path| {
-        PackagesSnapshot::take(PackageSources { search_path: &[("stdlib.zip", path)], interpreter: &interpreter, libraries: &[] })
+        PackagesSnapshot::take(PackageSources {
+            search_path: &[place("stdlib.zip", path)],
+            interpreter: &interpreter,
+            libraries: &[],
+        })
     };
     let manifest = take(&archive).expect("is measurable").measure(&|_| ()).expect("is readable");
     assert!(found(&manifest).contains(&("stdlib.zip", content("archive"))));

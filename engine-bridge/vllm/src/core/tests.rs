@@ -167,8 +167,23 @@ fn the_interpreter_knows_the_given_search_path_alone() {
 }
 
 #[test]
+fn no_module_is_imported_from_what_is_installed_for_all() {
+    attached(|py| {
+        glue::install(py).unwrap();
+        for name in ["site-packages", "dist-packages"] {
+            let error = py.import(name).unwrap_err().to_string();
+            assert!(error.contains("halted; None in sys.modules"), "{error}");
+            let error = py.import(format!("{name}.pip")).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{name}' is not a package")), "{error}");
+        }
+    });
+}
+
+#[test]
 fn a_search_path_that_leaves_what_was_measured_is_refused() {
     let environment = environment();
+    let for_all = environment.search_path().iter().find(|entry| entry.name == "stdlib").unwrap().path.join("site-packages");
+    check_search_path(&[for_all], &environment).unwrap_err();
     let below = environment.search_path()[0].path.join("setuptools/_vendor");
     check_search_path(&[below], &environment).unwrap();
     for outside in ["/tmp/planted", "", "relative", environment.base_prefix().to_str().unwrap()] {

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 /// `python3.X`: the version of the libpython that this crate is linked against, as folders are named after it.
@@ -105,11 +105,12 @@ impl PythonEnvironment {
         &self.search_path
     }
 
-    /// Whether `path` is an entry of the search path, or below one.
+    /// Whether `path` is an entry of the search path, or below one. A path that goes up again is not looked at.
     pub(crate) fn covers(&self, path: &Path) -> bool {
+        let goes_up = path.components().any(|part| part == Component::ParentDir);
         let left_out = |entry: &SearchPathEntry| entry.without.iter().any(|name| path.starts_with(entry.path.join(name)));
         let mut entries = self.search_path.iter();
-        entries.any(|entry| path.starts_with(&entry.path) && !left_out(entry))
+        !goes_up && entries.any(|entry| path.starts_with(&entry.path) && !left_out(entry))
     }
 }
 
@@ -197,6 +198,7 @@ mod tests {
         assert_eq!(entries, expected);
         assert!(found.covers(&stdlib.join("json")) && !found.covers(&root.join("base/lib")));
         assert!(found.covers(&stdlib.join("json/site-packages")) && !found.covers(&stdlib.join("site-packages/json")));
+        assert!(!found.covers(&stdlib.join("json/../site-packages")) && !found.covers(&stdlib.join("../../../tmp")));
     }
 
     #[test]

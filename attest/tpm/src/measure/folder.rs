@@ -117,9 +117,9 @@ impl FolderSnapshot {
         self.files.iter().map(|(path, file)| (format!("{prefix}{path}"), file)).collect()
     }
 
-    /// The folder.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// Whether `path`, which has no links in it, is in the folder and not left out.
+    pub(super) fn reaches(&self, path: &Path) -> bool {
+        path.starts_with(&self.folder) && !self.without.iter().any(|name| path.starts_with(self.folder.join(name)))
     }
 
     /// Compares files, folders and links with what was hashed, by device, inode, size, mtime and ctime: for the moments

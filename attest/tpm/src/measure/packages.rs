@@ -138,9 +138,9 @@ impl PackagesSnapshot {
         mapped.into_iter().filter(|code| !measured(code)).map(|code| code.path).collect()
     }
 
-    /// An entry below an earlier one (`lib-dynload`, below the standard library) is in the manifest already.
+    /// An entry below an earlier one (`lib-dynload`, below the standard library) is in the manifest already, unless it is left out there.
     fn add_place(&mut self, SearchedPlace { name, path, without }: &SearchedPlace<'_>) -> Result<(), MeasureError> {
-        if self.folders.iter().any(|(_, earlier)| path.starts_with(earlier.folder())) {
+        if self.folders.iter().any(|(_, earlier)| earlier.reaches(path)) {
             return Ok(());
         }
         if path.is_file() {

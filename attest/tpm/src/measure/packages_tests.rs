@@ -130,6 +130,17 @@ fn what_is_installed_for_all_is_no_part_of_the_environment() {
 }
 
 #[test]
+fn an_environment_inside_its_standard_library_is_measured() {
+    let environment = Environment::new();
+    let (stdlib, packages, interpreter) =
+        (environment.at("stdlib"), environment.at("stdlib/site-packages"), environment.at("python"));
+    let search_path = [place("stdlib", &stdlib), place("site-packages", &packages)];
+    let sources = PackageSources { search_path: &search_path, interpreter: &interpreter, libraries: &[] };
+    let manifest = PackagesSnapshot::take(sources).expect("is measurable").measure(&|_| ()).expect("is readable");
+    assert!(found(&manifest).contains(&("site-packages/elsewhere.py", content("installed for all"))), "{manifest:?}");
+}
+
+#[test]
 fn libraries_of_one_name_do_not_hide_each_other() {
     let mut environment = Environment::new();
     let first = environment.write("a/libextra.so.1", "one");

@@ -37,9 +37,13 @@ impl MappedCode {
         Ok(mapped.into_iter().filter(|code| code.path != own).collect())
     }
 
-    /// The file, if its name still leads to it. The kernel's device number is not compared: on file systems with several
-    /// layers it is not the one that `stat` gives.
+    /// The file, if its name still leads to it, and by no link: the kernel resolved them, so that one which is there now was put there
+    /// afterwards, and can lead to another file system's file of the same number. The kernel's device number is not compared: on file systems
+    /// with several layers it is not the one that `stat` gives.
     pub(super) fn node(&self) -> Option<Node> {
+        if self.path.canonicalize().ok()? != self.path {
+            return None;
+        }
         let metadata = fs::metadata(&self.path).ok()?;
         (metadata.ino() == self.inode).then_some((metadata.dev(), metadata.ino()))
     }
@@ -135,6 +139,10 @@ ffff-ffff --xp 00000000 00:00 0                  [vsyscall]
         assert!(library.node().is_some());
         let another = MappedCode { inode: library.inode + 1, ..library.clone() };
         assert_eq!(another.node(), None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().canonicalize().expect("is there").join("libc.so (deleted)");
+        std::os::unix::fs::symlink(&library.path, &link).expect("links");
+        assert_eq!(MappedCode { path: link, ..library.clone() }.node(), None, "a link to a measured file");
         let own = fs::read_link("/proc/self/exe").expect("is readable");
         assert!(mapped.iter().all(|code| code.path != own));
     }

@@ -57,7 +57,8 @@ impl Manifest {
         Ok(self.document()?.0)
     }
 
-    /// The same, and the bytes that it says it of: writing 100,000 files takes a while.
+    /// What [`Manifest::measured`] gives, and the bytes of [`Manifest::to_bytes`], which are written once: a list of all packages' files is
+    /// long.
     ///
     /// # Errors
     /// As for [`Manifest::to_bytes`].

@@ -143,14 +143,16 @@ fn search_path(prefix: &Path, base_prefix: &Path) -> Result<Vec<SearchPathEntry>
     let archive = library.join(format!("{}.zip", PYTHON.replace('.', "")));
     let stdlib = library.join(PYTHON);
     let site_packages = prefix.join("lib").join(PYTHON).join("site-packages");
-    let mut entries =
-        vec![("stdlib", stdlib.clone()), ("stdlib/lib-dynload", stdlib.join("lib-dynload")), ("site-packages", site_packages)];
+    let mut entries = vec![
+        ("stdlib", stdlib.clone(), &INSTALLED_FOR_ALL[..]),
+        ("stdlib/lib-dynload", stdlib.join("lib-dynload"), &[]),
+        ("site-packages", site_packages, &[]),
+    ];
     if archive.exists() {
-        entries.insert(0, ("stdlib.zip", archive));
+        entries.insert(0, ("stdlib.zip", archive, &[]));
     }
-    let resolve = |(name, path): (&'static str, PathBuf)| {
+    let resolve = |(name, path, without): (_, PathBuf, _)| {
         let path = path.canonicalize().map_err(unreadable(&path))?;
-        let without: &[_] = if name == "stdlib" { &INSTALLED_FOR_ALL } else { &[] };
         Ok(SearchPathEntry { name, path, without })
     };
     entries.into_iter().map(resolve).collect()

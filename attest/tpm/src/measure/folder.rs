@@ -83,7 +83,7 @@ impl FolderSnapshot {
         Self::take_without(folder, &[])
     }
 
-    /// The same without what lies directly in `folder` under one of these names.
+    /// Every file below `folder` as [`FolderSnapshot::take`] finds it, without what lies directly in `folder` under one of `names`.
     ///
     /// # Errors
     /// As for [`FolderSnapshot::take`].

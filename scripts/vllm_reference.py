@@ -1,11 +1,11 @@
 """Records what vLLM's own OpenAI server answers, for the differential test.
 
-    .state/python/bin/python scripts/vllm_reference.py [--model NAME]... [--output FOLDER]
+    .state/python/bin/python scripts/vllm_reference.py [--model NAME]... [--requests FOLDER] [--output FOLDER]
 
-For each model starts vLLM's server on the loopback interface and sends it the requests of
-tests/data/differential/<model>/requests.jsonl, one at a time, in float32 and with two OpenMP threads: the same arithmetic
-as the gateway's engine, so the answers must be equal. Writes <model>/answers.jsonl: what answered, then a line for each
-request.
+For each model starts vLLM's server on the loopback interface and sends it the requests of <model>/requests.jsonl, one at a
+time, in float32 and with two OpenMP threads: the same arithmetic as the gateway's engine, so the answers must be equal. Writes
+<model>/answers.jsonl: what answered, then a line for each request. Both folders are tests/data/differential unless others are
+named.
 """
 
 import argparse
@@ -129,12 +129,12 @@ def event(block):
     return data
 
 
-def record(name, output):
+def record(name, asked, output):
     import torch
     from vllm.version import __version__ as vllm_version
 
     model = (ROOT / ".state/models" / name).resolve()
-    requests = [json.loads(line) for line in (DATA / name / "requests.jsonl").read_text("utf-8").splitlines()]
+    requests = [json.loads(line) for line in (asked / name / "requests.jsonl").read_text("utf-8").splitlines()]
     # The kernels that ran: those of another instruction set round differently, and a greedy answer may take another way.
     head = {"vllm": vllm_version, "cpu_capability": torch.backends.cpu.get_cpu_capability(), "model": model_manifest(model)}
     lines = [head]
@@ -153,10 +153,11 @@ def record(name, output):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", choices=MODELS)
+    parser.add_argument("--requests", type=Path, default=DATA)
     parser.add_argument("--output", type=Path, default=DATA)
     arguments = parser.parse_args()
     for name in arguments.model or MODELS:
-        record(name, arguments.output)
+        record(name, arguments.requests, arguments.output)
 
 
 if __name__ == "__main__":

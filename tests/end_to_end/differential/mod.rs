@@ -17,8 +17,6 @@ pub use explained::every_explained_difference_is_documented;
 pub use parameters::every_parameter_is_documented;
 pub use reference::requests_are_those_of_the_script;
 
-use std::collections::BTreeMap;
-
 use crate::world::World;
 
 /// Of each kind of the default model's requests, the first and then one in so many is compared where all of them would take many
@@ -39,16 +37,10 @@ pub fn embeddings_are_those_of_vllm(world: &World) {
 }
 
 fn answers_as_vllm_does(world: &World, least: usize, one_in: usize) {
-    let cases = reference::cases(world.model());
-    assert!(cases.len() >= least, "only {} recorded answers", cases.len());
     let mut report = report::Report::new(world.model());
-    let mut seen: BTreeMap<_, usize> = BTreeMap::new();
+    let cases = reference::cases(world.model(), one_in);
+    assert!(cases.len() * one_in >= least, "only {} recorded answers, and of each kind one in {one_in}", cases.len());
     for case in &cases {
-        let number = seen.entry(case.request.kind()).or_default();
-        *number += 1;
-        if *number % one_in != 1 % one_in {
-            continue;
-        }
         let answer = asking::ask(world.machine.address(), &case.request);
         let (ours, theirs) = (document::document(&answer), document::document(&case.answer));
         report.add(&case.request, comparison::differences(&ours, &theirs));

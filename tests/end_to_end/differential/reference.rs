@@ -1,9 +1,6 @@
 //! The requests, and what vLLM's own server answered (`scripts/vllm_reference.py`).
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use blindllama_tests::project;
 use serde::Deserialize;
@@ -71,31 +68,57 @@ struct Named {
 
 /// Names the folder of answers that vLLM has just given.
 const LIVE: &str = "BLINDLLAMA_REFERENCE";
+/// A request in each line.
+const REQUESTS: &str = "requests.jsonl";
 
 /// Whether vLLM was asked anew.
 pub fn is_live() -> bool {
     std::env::var_os(LIVE).is_some()
 }
 
-/// The cases of `model`: from the folder that `BLINDLLAMA_REFERENCE` names (`make differential`), or as committed. On a processor
-/// whose kernels round differently the committed answers say nothing, so vLLM is asked anew.
-pub fn cases(model: &str) -> Vec<Case> {
+/// The cases of `model`, one in `one_in` of each kind: from the folder that `BLINDLLAMA_REFERENCE` names (`make differential`), or as
+/// committed. On a processor whose kernels round differently the committed answers say nothing, so vLLM is asked anew.
+pub fn cases(model: &str, one_in: usize) -> Vec<Case> {
     let data = project::root().join("tests/data/differential");
-    let requests = lines(&data.join(model).join("requests.jsonl"));
+    let requests = sample(&requests(&data, model), one_in);
     if let Some(folder) = std::env::var_os(LIVE) {
-        return paired(&requests, &lines(&PathBuf::from(folder).join(model).join("answers.jsonl")));
+        return paired(&requests, &answers(Path::new(&folder), model));
     }
-    let committed = lines(&data.join(model).join("answers.jsonl"));
+    let committed = answers(&data, model);
     let head: Head = parsed(committed.first().expect("what answered"));
     if head.cpu_capability == cpu_capability() {
         return paired(&requests, &committed);
     }
     eprintln!("the committed answers are of another kind of processor: asking vLLM's own server anew");
+    paired(&requests, &asked_anew(model, &requests))
+}
+
+/// Of each kind of requests, the first and then one in so many.
+fn sample(requests: &[String], one_in: usize) -> Vec<String> {
+    let mut seen: BTreeMap<_, usize> = BTreeMap::new();
+    let mut chosen = Vec::new();
+    for line in requests {
+        let request: Request = parsed(line);
+        let (path, streams, refused) = request.kind();
+        let number = seen.entry((path.to_owned(), streams, refused)).or_default();
+        if *number % one_in == 0 {
+            chosen.push(line.clone());
+        }
+        *number += 1;
+    }
+    chosen
+}
+
+/// What vLLM's own server answers to `requests` on this machine.
+fn asked_anew(model: &str, requests: &[String]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let asked = folder.path().join(model);
+    std::fs::create_dir(&asked).and_then(|()| std::fs::write(asked.join(REQUESTS), requests.join("\n"))).expect("requests");
     let mut script = vllm_python();
-    script.arg(project::root().join("scripts/vllm_reference.py")).args(["--model", model]).arg("--output").arg(folder.path());
+    script.arg(project::root().join("scripts/vllm_reference.py")).args(["--model", model]);
+    script.arg("--requests").arg(folder.path()).arg("--output").arg(folder.path());
     assert!(script.status().expect("vLLM's Python").success(), "scripts/vllm_reference.py failed");
-    paired(&requests, &lines(&folder.path().join(model).join("answers.jsonl")))
+    answers(folder.path(), model)
 }
 
 /// The Python that vLLM is installed for.
@@ -109,15 +132,25 @@ fn cpu_capability() -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// Each of `requests` with its answer, after the line that says what answered.
 fn paired(requests: &[String], answers: &[String]) -> Vec<Case> {
-    let answers = answers.get(1..).expect("answers after the line that says what answered");
-    assert_eq!(requests.len(), answers.len(), "record vLLM's answers anew: scripts/vllm_reference.py");
-    let paired = requests.iter().zip(answers).map(|(request, answer)| {
-        let (request, Named { name, answer }): (Request, Named) = (parsed(request), parsed(answer));
-        assert_eq!(request.name, name, "record vLLM's answers anew: scripts/vllm_reference.py");
+    let named = answers.iter().skip(1).map(|line| parsed(line)).map(|Named { name, answer }| (name, answer));
+    let mut answers: BTreeMap<_, _> = named.collect();
+    let paired = requests.iter().map(|line| {
+        let request: Request = parsed(line);
+        let answer = answers.remove(&request.name);
+        let answer = answer.unwrap_or_else(|| panic!("no answer to {}: run scripts/vllm_reference.py", request.name));
         Case { request, answer }
     });
     paired.collect()
+}
+
+fn requests(folder: &Path, model: &str) -> Vec<String> {
+    lines(&folder.join(model).join(REQUESTS))
+}
+
+fn answers(folder: &Path, model: &str) -> Vec<String> {
+    lines(&folder.join(model).join("answers.jsonl"))
 }
 
 fn lines(path: &Path) -> Vec<String> {
@@ -136,8 +169,9 @@ pub fn requests_are_those_of_the_script() {
     assert!(script.output().expect("vLLM's Python").status.success(), "scripts/differential_requests.py failed");
     for entry in std::fs::read_dir(folder.path()).expect("requests") {
         let model = entry.expect("an entry").file_name();
-        let requests = |data: &Path| lines(&data.join(&model).join("requests.jsonl"));
-        let (written, committed) = (requests(folder.path()), requests(&project::root().join("tests/data/differential")));
-        assert!(!written.is_empty() && written == committed, "{}: run scripts/differential_requests.py", model.display());
+        let model = model.to_str().expect("a name in UTF-8");
+        let committed = requests(&project::root().join("tests/data/differential"), model);
+        let written = requests(folder.path(), model);
+        assert!(!written.is_empty() && written == committed, "{model}: run scripts/differential_requests.py");
     }
 }

@@ -47,7 +47,7 @@ schemathesis: setup
 	@. scripts/phase.sh; phase "Python clients for the tests" scripts/python.sh sdk
 	@. scripts/phase.sh; phase "tiny models" scripts/model.sh tiny
 	cargo build --locked --workspace --bins
-	SCHEMATHESIS_SECONDS=$(or $(SECONDS),600) SCHEMATHESIS_SEED=$(or $(SEED),1) cargo test --locked -p blindllama-tests -- as_documented
+	SCHEMATHESIS_SECONDS=$(or $(SECONDS),600) SCHEMATHESIS_SEED=$(or $(SEED),1) cargo test --locked --workspace --test end_to_end -- as_documented
 
 lint:
 	cargo fmt --all --check

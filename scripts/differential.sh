@@ -14,4 +14,4 @@ if [ -n "${1:-}" ]; then
 fi
 phase "vLLM's own server" .state/python/bin/python scripts/vllm_reference.py --output "$BLINDLLAMA_REFERENCE"
 phase "build" cargo build --quiet --locked --workspace --bins
-phase "the gateway" cargo test --quiet --locked -p blindllama-tests -- differential::
+phase "the gateway" cargo test --quiet --locked --workspace --test end_to_end -- differential::

@@ -20,10 +20,11 @@ timed "Node clients for the tests" scripts/node.sh
 timed "default model" scripts/model.sh
 timed "tiny models" scripts/model.sh tiny
 timed "formatting and lints" make --no-print-directory lint
+# Cargo compiles dependencies with the features that the chosen packages ask for together: with one package chosen alone, a second time.
 timed "build" cargo build --quiet --locked --workspace --all-targets
 timed "unit and integration tests" cargo test --quiet --locked --workspace --exclude blindllama-tests
 timed "fuzz smoke run" scripts/fuzz.sh 2 attest
-timed "end-to-end tests" cargo test --quiet --locked -p blindllama-tests
+timed "end-to-end tests" cargo test --quiet --locked --workspace --test end_to_end
 
 say ""
 say "${bold}all phases passed${plain}"

@@ -9,6 +9,7 @@ mod chat;
 mod clients;
 mod differential;
 mod disconnect;
+mod ending;
 mod endorsement;
 mod load;
 mod many_nonces;
@@ -103,6 +104,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         activation::a_damaged_certificate_in_nvram_is_named,
         activation::our_credentials_are_opened_by_tpm2_tools,
         adapters::they_are_served_by_name_and_measured,
+        ending::the_engine_has_shut_down_when_the_process_ends,
         own_process::answers_and_ends_with_the_gateway,
         root::a_binding_that_was_never_measured,
         root::what_comes_after_the_seal_is_refused,

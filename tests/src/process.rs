@@ -78,10 +78,18 @@ impl Process {
 
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_end();
+        self.wait(Duration::from_secs(60))
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         assert!(sent.success(), "{} had ended already:\n{}", self.name, self.output());
-        self.wait(Duration::from_secs(60))
     }
 
     /// Waits for the program's own end: for the end of its output, which nothing but its end closes.

@@ -221,8 +221,9 @@ fn serve(core: VllmCore, own_process: bool, requests: Waiting, work: Arc<Work>, 
         announce(steps.run());
         (steps.into_core(), None)
     };
-    if let Err(error) = core.shutdown() {
-        tracing::error!(%error, "vLLM did not shut down cleanly");
+    match core.shutdown() {
+        Ok(()) => tracing::info!("vLLM has shut down"),
+        Err(error) => tracing::error!(%error, "vLLM did not shut down cleanly"),
     }
     // It ends with vLLM's client. A process that exits should have nobody in Python any more.
     if reader.is_some_and(|reader| reader.join().is_err()) {

@@ -33,7 +33,11 @@ pub(crate) fn serve(config: &Path, invocation: &Invocation) -> Result<(), Gatewa
     // before that is told so at once.
     drop(listen(&config)?);
     let gateway = Gateway::start(&config, invocation)?;
-    actix_web::rt::System::new().block_on(gateway.run(&config))
+    let engine = Arc::clone(&gateway.engine);
+    let outcome = actix_web::rt::System::new().block_on(gateway.run(&config));
+    // A thread of the server may hold the engine a moment longer, and the process's end would overtake it while vLLM frees the model.
+    engine.shutdown();
+    outcome
 }
 
 /// A gateway whose launch is sealed: from here on nothing about it may change.

@@ -80,6 +80,7 @@ fn trials(worlds: &Worlds) -> Vec<Trial> {
         borders::there_is_one_cryptographic_provider,
         differential::every_explained_difference_is_documented,
         differential::every_parameter_is_documented,
+        differential::every_request_has_its_recorded_answer,
         differential::requests_are_those_of_the_script,
         standalone::the_shim_needs_no_tpm_library_and_no_python,
         tpm::a_quote_is_what_the_tpm_signed,

@@ -15,7 +15,7 @@ mod streams;
 
 pub use explained::every_explained_difference_is_documented;
 pub use parameters::every_parameter_is_documented;
-pub use reference::requests_are_those_of_the_script;
+pub use reference::{every_request_has_its_recorded_answer, requests_are_those_of_the_script};
 
 use crate::world::World;
 

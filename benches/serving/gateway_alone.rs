@@ -103,7 +103,7 @@ struct ThroughShim<'a> {
 
 impl ThroughShim<'_> {
     async fn connect(&self) -> KeptAlive {
-        KeptAlive::connect_plain(self.shim.address).await
+        KeptAlive::connect_plain(self.shim.address()).await
     }
 
     /// Microseconds of all threads of the shim, and of the gateway's but the engine's, for each piece of 64 clients' answers.

@@ -12,6 +12,7 @@ use blindllama_tests::{
     http::{KeptAlive, get},
     process::Process,
     project,
+    reserved_address::ReservedAddress,
 };
 use serde::Serialize;
 
@@ -115,8 +116,9 @@ impl Server {
     pub(crate) async fn start(kind: Kind, model: &Model) -> Self {
         let setup = kind.is_gateway().then(|| gateway_setup(kind, model));
         let machine = setup.as_ref().map(Trusted::boot);
-        let address =
-            machine.as_ref().map_or_else(|| ([127, 0, 0, 1], project::free_port()).into(), |machine| machine.machine.address());
+        // Until the server listens.
+        let reserved = ReservedAddress::reserve();
+        let address = machine.as_ref().map_or_else(|| reserved.get(), |machine| machine.machine.address());
         let started = Instant::now();
         let process = match machine.as_ref().zip(setup) {
             Some((Trusted { machine, .. }, setup)) => machine.spawn_gateway(&setup),

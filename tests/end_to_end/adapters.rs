@@ -55,12 +55,12 @@ fn ask(shim: &Shim, model: &str, more: Value) -> Answer {
     let mut chat = json!({"model": model, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 12});
     chat.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     let request = http::post("/v1/chat/completions", chat.to_string());
-    run(async { http::send(shim.address, request).await.complete().await }).expect("an answer")
+    run(async { http::send(shim.address(), request).await.complete().await }).expect("an answer")
 }
 
 fn are_listed(shim: &Shim) {
     let models =
-        run(async { http::send(shim.address, http::get("/v1/models")).await.complete().await }).expect("an answer").json();
+        run(async { http::send(shim.address(), http::get("/v1/models")).await.complete().await }).expect("an answer").json();
     let told =
         models["data"].as_array().expect("a list").iter().map(|model| json!([model["id"], model["root"], model["parent"]]));
     assert_eq!(told.collect::<Vec<_>>(), [json!([MODEL, MODEL, null]), json!([ADAPTER, MODEL, MODEL])], "{models}");

@@ -53,7 +53,7 @@ pub fn refuses(policy: &Path, key: TlsKey, answers: impl Into<Answers>, code: &s
         for stream in [false, true] {
             let chat = json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": CANARY}]}).to_string();
             let answer =
-                http::send(shim.address, http::post("/v1/chat/completions", chat)).await.complete().await.expect("an answer");
+                http::send(shim.address(), http::post("/v1/chat/completions", chat)).await.complete().await.expect("an answer");
             assert_eq!(answer.status.as_u16(), 502, "{code}: {:?}", answer.body);
             assert_eq!(answer.json()["error"]["code"], code);
         }

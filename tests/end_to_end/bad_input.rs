@@ -61,6 +61,6 @@ pub fn what_native_code_prints_stays_inside(world: &World) {
 
 fn ask(world: &World, body: String) -> (u16, serde_json::Value) {
     let request = http::post("/v1/chat/completions", body);
-    let answer = run(async { http::send(world.shim.address, request).await.complete().await }).expect("an answer");
+    let answer = run(async { http::send(world.shim.address(), request).await.complete().await }).expect("an answer");
     (answer.status.as_u16(), answer.json()["error"].clone())
 }

@@ -31,7 +31,7 @@ pub fn every_answer_names_its_binding(world: &World) {
     let chat = world.chat("Hi", serde_json::json!({"max_tokens": 2}));
     for request in [http::get("/v1/models"), http::get("/v1/nothing"), http::post("/v1/chat/completions", chat)] {
         let path = request.uri().clone();
-        let answer = run(async { http::send(world.shim.address, request).await.complete().await }).expect("an answer");
+        let answer = run(async { http::send(world.shim.address(), request).await.complete().await }).expect("an answer");
         assert_eq!(answer.headers["x-blindllama-binding"], binding.as_str(), "{path}");
         assert_eq!(answer.headers["x-blindllama-model"], model.as_str(), "{path}");
         assert!(answer.headers.contains_key("x-request-id"), "{path}");
@@ -55,10 +55,11 @@ pub fn verify_prints_every_check_and_weakening(world: &World) {
 pub fn nothing_of_a_conversation_is_logged(world: &World) {
     let canary = "canary-Ohm4aiPh";
     let chat = world.chat(&format!("Repeat this word: {canary}"), serde_json::json!({"max_tokens": 16, "temperature": 0}));
-    let answer = run(async { http::send(world.shim.address, http::post("/v1/chat/completions", chat)).await.complete().await });
+    let answer = run(async { http::send(world.shim.address(), http::post("/v1/chat/completions", chat)).await.complete().await });
     assert!(answer.expect("an answer").status.is_success());
     let broken = format!(r#"{{"model": "{canary}", "messages": [{{"role": "{canary}", "content": "{canary}"}}]}}"#);
-    let answer = run(async { http::send(world.shim.address, http::post("/v1/chat/completions", broken)).await.complete().await });
+    let answer =
+        run(async { http::send(world.shim.address(), http::post("/v1/chat/completions", broken)).await.complete().await });
     assert!(answer.expect("an answer").status.is_client_error());
     for (name, output) in [("gateway", world.gateway.output()), ("shim", world.shim.process.output())] {
         assert!(!output.is_empty(), "the {name} logs nothing at all");

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 pub fn a_streaming_client_that_goes_frees_its_request(world: &World) {
     run(async {
         let chat = world.chat("Tell me a very long story.", serde_json::json!({"stream": true, "max_tokens": 1500}));
-        let mut arriving = http::send(world.shim.address, http::post("/v1/chat/completions", chat)).await;
+        let mut arriving = http::send(world.shim.address(), http::post("/v1/chat/completions", chat)).await;
         let first = arriving.chunk().await.expect("a first chunk").expect("an unbroken stream");
         assert!(first.starts_with(b"data: "), "{first:?}");
         wait_until(world, 1, Duration::from_secs(30)).await;
@@ -24,7 +24,7 @@ pub fn a_streaming_client_that_goes_frees_its_request(world: &World) {
 pub fn a_waiting_client_that_goes_frees_its_request(world: &World) {
     run(async {
         let chat = world.chat("Tell me a very long story.", serde_json::json!({"max_tokens": 1500}));
-        let address = world.shim.address;
+        let address = world.shim.address();
         let waiting = tokio::spawn(async move { drop(http::send(address, http::post("/v1/chat/completions", chat)).await) });
         wait_until(world, 1, Duration::from_secs(30)).await;
         waiting.abort();

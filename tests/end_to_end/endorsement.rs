@@ -102,7 +102,7 @@ pub fn a_certified_endorsement_key_is_enough(world: &World) {
     assert!(trust["sentence"].as_str().expect("a sentence").contains(GROUND), "{trust}");
 
     let shim = Shim::start(&world.machine.url(), &policy);
-    let models = run(async { http::send(shim.address, http::get("/v1/models")).await.complete().await }).expect("an answer");
+    let models = run(async { http::send(shim.address(), http::get("/v1/models")).await.complete().await }).expect("an answer");
     assert_eq!(models.status.as_u16(), 200, "{:?}", models.body);
 }
 

@@ -45,7 +45,7 @@ pub fn answers_and_ends_with_the_gateway() {
 fn ask(shim: &Shim) -> Value {
     let chat = json!({"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 12});
     let request = http::post("/v1/chat/completions", chat.to_string());
-    let answer = run(async { http::send(shim.address, request).await.complete().await });
+    let answer = run(async { http::send(shim.address(), request).await.complete().await });
     let answer = answer.expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.json());
     answer.json()["choices"].clone()

@@ -25,7 +25,7 @@ impl Exchange {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = world.chat("Hi", json!({"max_tokens": 3, "stream": stream}));
         let request = http::post("/v1/chat/completions", chat.clone());
-        let answer = run(async { http::send(world.shim.address, request).await.complete().await }).expect("an answer");
+        let answer = run(async { http::send(world.shim.address(), request).await.complete().await }).expect("an answer");
         let Answer { status, headers, body } = answer;
         assert_eq!(status.as_u16(), 200, "{body:?}");
         let receipt = headers.get("x-blindllama-receipt").map(|value| value.to_str().expect("a JWS").to_owned());

@@ -225,7 +225,7 @@ fn link(original: &Path, link: &Path) {
 fn ask(shim: &Shim) -> (u16, String) {
     let chat = json!({"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2});
     let request = http::post("/v1/chat/completions", chat.to_string());
-    let answer = run(async { http::send(shim.address, request).await.complete().await }).expect("an answer");
+    let answer = run(async { http::send(shim.address(), request).await.complete().await }).expect("an answer");
     (answer.status.as_u16(), answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 

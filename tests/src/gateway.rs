@@ -1,6 +1,7 @@
 //! The real gateway under test, with its own software TPM behind a proxy that tests can share.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use blindllama_attest::digest::Sha256Digest;
 use tempfile::TempDir;
 
-use crate::{process::Process, project, software_tpm::SoftwareTpm};
+use crate::{process::Process, project, reserved_address::ReservedAddress, software_tpm::SoftwareTpm};
 
 /// How long the gateway may take to measure and load, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -64,7 +65,7 @@ impl Setup {
 pub struct Machine {
     folder: TempDir,
     tpm: SoftwareTpm,
-    address: std::net::SocketAddr,
+    address: ReservedAddress,
 }
 
 impl Machine {
@@ -72,8 +73,7 @@ impl Machine {
     pub fn boot() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let tpm = SoftwareTpm::start(&folder.path().join("tpm"));
-        let address = ([127, 0, 0, 1], project::free_port()).into();
-        Self { folder, tpm, address }
+        Self { folder, tpm, address: ReservedAddress::reserve() }
     }
 
     /// Does what this machine's firmware would have done at boot: extends the TPM with every event of `log`.
@@ -110,13 +110,13 @@ impl Machine {
     }
 
     /// The gateway's address, the same for every gateway that runs on this machine.
-    pub fn address(&self) -> std::net::SocketAddr {
-        self.address
+    pub fn address(&self) -> SocketAddr {
+        self.address.get()
     }
 
     /// The gateway's URL.
     pub fn url(&self) -> String {
-        format!("https://{}", self.address)
+        format!("https://{}", self.address())
     }
 
     /// Writes the policy that trusts this machine and `setup`, as `make run` does.
@@ -154,7 +154,7 @@ impl Machine {
         // The gateway refuses variables that it does not know.
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.env("TSS2_LOG", "all+NONE").env("NO_COLOR", "1");
-        command.env("BLINDLLAMA_SERVER__LISTEN", self.address.to_string());
+        command.env("BLINDLLAMA_SERVER__LISTEN", self.address().to_string());
         command.env("BLINDLLAMA_MODEL__PATH", &setup.model);
         command.env("BLINDLLAMA_TPM__TCTI", self.tcti());
         command.env("BLINDLLAMA_TPM__STATE_DIR", self.gateway_state());

@@ -7,6 +7,7 @@ pub mod http;
 pub mod lab;
 pub mod process;
 pub mod project;
+pub mod reserved_address;
 pub mod shim;
 pub mod software_tpm;
 pub mod tpm_proxy;

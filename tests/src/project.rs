@@ -38,9 +38,3 @@ pub fn default_model() -> PathBuf {
 pub fn model(name: &str) -> PathBuf {
     state(&format!("models/{name}"))
 }
-
-/// A TCP port of the loopback interface that nothing listens on now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}

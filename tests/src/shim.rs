@@ -8,32 +8,36 @@ use std::{
     time::Duration,
 };
 
-use crate::{process::Process, project};
+use crate::{process::Process, project, reserved_address::ReservedAddress};
 
 /// A running `blindllama connect`.
 pub struct Shim {
     /// The process, with its output.
     pub process: Process,
-    /// Where it listens.
-    pub address: SocketAddr,
+    address: ReservedAddress,
 }
 
 impl Shim {
     /// Starts a shim in front of `gateway` and waits until it listens; verified or not is for the test to see.
     pub fn start(gateway: &str, policy: &Path) -> Self {
-        let address: SocketAddr = ([127, 0, 0, 1], project::free_port()).into();
+        let address = ReservedAddress::reserve();
         let mut command = Command::new(project::program("blindllama"));
         command
             .env("NO_COLOR", "1")
-            .args(["connect", "--gateway", gateway, "--listen", &address.to_string(), "--policy"])
+            .args(["connect", "--gateway", gateway, "--listen", &address.get().to_string(), "--policy"])
             .arg(policy);
         let process = Process::start("shim", &mut command, "listening", Duration::from_secs(60));
         Self { process, address }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address.get()
+    }
+
     /// The base URL for OpenAI's SDKs.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}/v1", self.address())
     }
 }
 

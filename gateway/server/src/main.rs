@@ -1,5 +1,6 @@
 //! The gateway's binary: it wires configuration, TPM, engine and HTTP server together; all else is in libraries.
 
+mod address;
 mod certificates;
 mod cli;
 mod engine;

@@ -1,6 +1,6 @@
 //! `serve`: from nothing to a measured, sealed, listening gateway; then until a signal or the engine's death.
 
-use std::{io, net::TcpListener, panic, path::Path, sync::Arc, thread};
+use std::{io, panic, path::Path, sync::Arc, thread};
 
 use blindllama_attest::{application::Manifest, binding::Binding, digest::Sha256Digest, evidence::encoding::Base64Array};
 use blindllama_attest_tpm::{ApplicationLog, Tpm, launch::Launch, measure::PackagesSnapshot};
@@ -14,6 +14,7 @@ use blindllama_gateway::{
 use blindllama_gateway_attester::TpmAttester;
 
 use crate::{
+    address::HeldAddress,
     certificates::read_certificates,
     engine,
     error::GatewayError,
@@ -29,12 +30,11 @@ use crate::{
 /// Whatever keeps it from starting; and [`GatewayError::EngineDied`], after which the process exits non-zero.
 pub(crate) fn serve(config: &Path, invocation: &Invocation) -> Result<(), GatewayError> {
     let config = load_config(config)?;
-    // A port that is taken should not cost a launch. It is given back until the gateway is ready, so that whoever connects
-    // before that is told so at once.
-    drop(listen(&config)?);
+    // First of all: an address that is taken should not cost a launch.
+    let address = HeldAddress::hold(config.server.listen)?;
     let gateway = Gateway::start(&config, invocation)?;
     let engine = Arc::clone(&gateway.engine);
-    let outcome = actix_web::rt::System::new().block_on(gateway.run(&config));
+    let outcome = actix_web::rt::System::new().block_on(gateway.run(&config, address));
     // A thread of the server may hold the engine a moment longer, and the process's end would overtake it while vLLM frees the model.
     engine.shutdown();
     outcome
@@ -74,7 +74,7 @@ impl Gateway {
         Ok(Self { engine: Arc::new(engine), model: served, attester, identity })
     }
 
-    async fn run(self, config: &GatewayConfig) -> Result<(), GatewayError> {
+    async fn run(self, config: &GatewayConfig, address: HeldAddress) -> Result<(), GatewayError> {
         let limits = Limits {
             max_body_bytes: config.server.max_body_bytes,
             max_requests: config.engine.max_requests,
@@ -85,7 +85,7 @@ impl Gateway {
         let app = App::new(self.engine.clone(), model, Arc::new(self.attester), config.api.clone(), limits);
         let settings = server::Settings { workers: config.server.workers, allow_origins: config.http.cors.allow_origins.clone() };
         logging::silence_all_else().map_err(GatewayError::StandardStreams)?;
-        let server = server::serve(app, listen(config)?, &self.identity, settings)?;
+        let server = server::serve(app, address.listen()?, &self.identity, settings)?;
         tracing::info!(address = %server.address(), model = %config.model.served_name(), "the gateway is ready");
         let stop = server.stop_handle();
         // In a task of its own: stopping is an exchange with the server, which has to go on running for it.
@@ -106,11 +106,6 @@ async fn end<S>(signalled: impl Future<Output = ()>, engine_stopped: impl Future
         () = signalled => Ok(()),
         _ = engine_stopped => Err(GatewayError::EngineDied),
     }
-}
-
-fn listen(config: &GatewayConfig) -> Result<TcpListener, GatewayError> {
-    let address = config.server.listen;
-    TcpListener::bind(address).map_err(|source| GatewayError::Listen { address, source })
 }
 
 fn open_log(config: &GatewayConfig, tpm: &Tpm, firmware_log: Option<&[u8]>) -> Result<ApplicationLog, GatewayError> {
@@ -142,9 +137,9 @@ impl Loaded {
     }
 }
 
-/// Everything that can be executed now must have been hashed before it ran, in the engine's own processes too. Where there is a GPU, Triton compiles its launchers
-/// while the model is loaded, into this launch's private folder: code made by measured code, which nobody else could have put
-/// there.
+/// Everything that can be executed now must have been hashed before it ran, in the engine's own processes too. Where there is a
+/// GPU, Triton compiles its launchers while the model is loaded, into this launch's private folder: code made by measured code,
+/// which nobody else could have put there.
 fn check_mapped_code(config: &GatewayConfig, packages: &PackagesSnapshot, engine: &VllmEngine) -> Result<(), GatewayError> {
     let mut unmeasured = packages.unmeasured_code()?;
     for mapped in engine.mapped() {
